@@ -1,0 +1,153 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/tools/cache"
+	toolswatch "k8s.io/client-go/tools/watch"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// Workloads is what runs in a namespace, and what is said about it.
+type Workloads struct {
+	Deployments  []*appsv1.Deployment
+	StatefulSets []*appsv1.StatefulSet
+	ReplicaSets  []*appsv1.ReplicaSet
+	Jobs         []*batchv1.Job
+	Pods         []*corev1.Pod
+	Claims       []*corev1.PersistentVolumeClaim
+	Events       []*corev1.Event // of the last hour
+}
+
+// tick is how often a wait reports progress while nothing changes.
+const tick = 5 * time.Second
+
+// AwaitWorkloads watches a namespace and calls judge with all that runs in it, at each change and now and then, until it
+// says that it is done, fails, or ctx ends. Nothing goes on when it has returned.
+func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge func(Workloads) (done bool, err error)) error {
+	ctx, stop := context.WithCancel(ctx)
+	factory := informers.NewSharedInformerFactoryWithOptions(c.Typed, 0, informers.WithNamespace(namespace))
+	defer factory.Shutdown()
+	defer stop() // before Shutdown, which waits for what it stops
+
+	apps, batch, core := factory.Apps().V1(), factory.Batch().V1(), factory.Core().V1()
+	all := []cache.SharedIndexInformer{
+		apps.Deployments().Informer(), apps.StatefulSets().Informer(), apps.ReplicaSets().Informer(), batch.Jobs().Informer(),
+		core.Pods().Informer(), core.PersistentVolumeClaims().Informer(), core.Events().Informer(),
+	}
+	changed := make(chan struct{}, 1)
+	signal := func(any) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	}
+	for _, informer := range all {
+		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+			AddFunc: signal, UpdateFunc: func(_, after any) { signal(after) }, DeleteFunc: signal,
+		})
+		if err != nil {
+			return fmt.Errorf("watch namespace %s: %w", namespace, err)
+		}
+	}
+	factory.Start(ctx.Done())
+	for _, synced := range factory.WaitForCacheSync(ctx.Done()) {
+		if !synced {
+			return fmt.Errorf("watch namespace %s: %w", namespace, context.Cause(ctx))
+		}
+	}
+
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		w := Workloads{
+			Deployments:  listed[*appsv1.Deployment](all[0]),
+			StatefulSets: listed[*appsv1.StatefulSet](all[1]),
+			ReplicaSets:  listed[*appsv1.ReplicaSet](all[2]),
+			Jobs:         listed[*batchv1.Job](all[3]),
+			Pods:         listed[*corev1.Pod](all[4]),
+			Claims:       listed[*corev1.PersistentVolumeClaim](all[5]),
+			Events:       listed[*corev1.Event](all[6]),
+		}
+		if done, err := judge(w); done || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		case <-ticker.C:
+		}
+	}
+}
+
+func listed[T runtime.Object](informer cache.SharedIndexInformer) []T {
+	items := informer.GetStore().List()
+	out := make([]T, 0, len(items))
+	for _, item := range items {
+		if object, ok := item.(T); ok {
+			out = append(out, object)
+		}
+	}
+	return out
+}
+
+// Waiting returns why a workload is not ready, in one sentence; nothing when it is, or needs no waiting.
+func Waiting(object runtime.Object) (string, error) {
+	gvks, _, err := scheme.Scheme.ObjectKinds(object)
+	if err != nil {
+		return "", err
+	}
+	u, err := toUnstructured(object, gvks[0])
+	if err != nil {
+		return "", err
+	}
+	return waiting(u)
+}
+
+// AwaitGone waits until an object is gone, and reports what is left of it now and then.
+func (c *Cluster) AwaitGone(ctx context.Context, ref spec.ObjectRef, report func(*unstructured.Unstructured)) error {
+	client, err := c.client(ref)
+	if err != nil {
+		return err
+	}
+	byName := fields.OneTermEqualSelector("metadata.name", ref.Name).String()
+	source := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.FieldSelector = byName
+			return client.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			options.FieldSelector = byName
+			return client.Watch(ctx, options)
+		},
+	}, c.Dynamic)
+	gone := func(store cache.Store) (bool, error) { return len(store.ListKeys()) == 0, nil }
+	_, err = toolswatch.UntilWithSync(ctx, source, &unstructured.Unstructured{}, gone, func(event watch.Event) (bool, error) {
+		if object, ok := event.Object.(*unstructured.Unstructured); ok && event.Type != watch.Deleted {
+			report(object)
+		}
+		return event.Type == watch.Deleted, nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait until %s is gone: %w", where(ref), err)
+	}
+	return nil
+}
+
+// Labelled makes a label selector of exact matches.
+func Labelled(set map[string]string) string { return labels.SelectorFromSet(set).String() }

@@ -1,0 +1,114 @@
+package kube
+
+import (
+	"context"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+)
+
+// pageSize bounds the memory of a list: a page is decoded, used and dropped.
+const pageSize = 500
+
+// Query is one list of objects.
+type Query struct {
+	Kind      Kind
+	Namespace string // empty = all
+	Selector  string // of labels, empty = all
+	Metadata  bool   // read metadata alone: for Secrets
+}
+
+// List calls each for every object of the query, page by page. Well-known kinds travel as protobuf, which costs a third of
+// JSON's time.
+func (c *Cluster) List(ctx context.Context, q Query, each func(*unstructured.Unstructured) error) error {
+	options := metav1.ListOptions{LabelSelector: q.Selector, Limit: pageSize}
+	for {
+		list, err := c.page(ctx, q, options)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", q.Kind.Resource, c.readError(err))
+		}
+		err = meta.EachListItem(list, func(item runtime.Object) error {
+			object, err := toUnstructured(item, q.Kind.GroupVersionKind)
+			if err != nil {
+				return err
+			}
+			return each(object)
+		})
+		if err != nil {
+			return err
+		}
+		accessor, err := meta.ListAccessor(list)
+		if err != nil {
+			return fmt.Errorf("list %s: %w", q.Kind.Resource, err)
+		}
+		if options.Continue = accessor.GetContinue(); options.Continue == "" {
+			return nil
+		}
+	}
+}
+
+func (c *Cluster) page(ctx context.Context, q Query, options metav1.ListOptions) (runtime.Object, error) {
+	if q.Metadata {
+		return c.Metadata.Resource(q.Kind.GroupVersionResource()).Namespace(q.Namespace).List(ctx, options)
+	}
+	if !scheme.Scheme.Recognizes(q.Kind.GroupVersionKind) {
+		return c.Dynamic.Resource(q.Kind.GroupVersionResource()).Namespace(q.Namespace).List(ctx, options)
+	}
+	client, err := c.typedClient(q.Kind.GroupVersion())
+	if err != nil {
+		return nil, err
+	}
+	list, err := scheme.Scheme.New(q.Kind.GroupVersion().WithKind(q.Kind.Kind + "List"))
+	if err != nil {
+		return nil, err
+	}
+	err = client.Get().
+		NamespaceIfScoped(q.Namespace, q.Namespace != "").
+		Resource(q.Kind.Resource).
+		VersionedParams(&options, scheme.ParameterCodec).
+		Do(ctx).Into(list)
+	return list, err
+}
+
+func (c *Cluster) typedClient(gv schema.GroupVersion) (rest.Interface, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if client, ok := c.clients[gv]; ok {
+		return client, nil
+	}
+	config := rest.CopyConfig(c.Config)
+	config.GroupVersion = &gv
+	config.APIPath = "/apis"
+	if gv.Group == "" {
+		config.APIPath = "/api"
+	}
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	config.NegotiatedSerializer = scheme.Codecs.WithoutConversion()
+	client, err := rest.RESTClientFor(config)
+	if err != nil {
+		return nil, err
+	}
+	c.clients[gv] = client
+	return client, nil
+}
+
+// toUnstructured gives items of a list their kind, which lists leave out.
+func toUnstructured(item runtime.Object, gvk schema.GroupVersionKind) (*unstructured.Unstructured, error) {
+	object, ok := item.(*unstructured.Unstructured)
+	if !ok {
+		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(item)
+		if err != nil {
+			return nil, fmt.Errorf("convert %s: %w", gvk.Kind, err)
+		}
+		object = &unstructured.Unstructured{Object: content}
+	}
+	object.SetGroupVersionKind(gvk)
+	return object, nil
+}

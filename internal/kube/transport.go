@@ -1,0 +1,85 @@
+package kube
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// transport counts requests and turns failures to connect, and refused credentials, into [ConnectionError].
+type transport struct {
+	cluster *Cluster
+	next    http.RoundTripper
+}
+
+func (c *Cluster) watchTransport(next http.RoundTripper) http.RoundTripper {
+	return &transport{cluster: c, next: next}
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	t.cluster.requests.Add(1)
+	resp, err := t.next.RoundTrip(req)
+	switch {
+	case err != nil && req.Context().Err() == nil:
+		return nil, t.cluster.connectionError(err)
+	case err == nil && resp.StatusCode == http.StatusUnauthorized:
+		closeErr := resp.Body.Close()
+		return nil, &ConnectionError{
+			Server: t.cluster.Config.Host,
+			Reason: Unauthorized,
+			Fix:    "The credentials are wrong or have expired: renew the token or client certificate of this provider or kubeconfig.",
+			Err:    errors.Join(errors.New("the API server does not accept the credentials (401 Unauthorized)"), closeErr),
+		}
+	}
+	return resp, err
+}
+
+func (c *Cluster) connectionError(err error) error {
+	out := &ConnectionError{Server: c.Config.Host, Reason: Unreachable, Err: err}
+	var unknown x509.UnknownAuthorityError
+	var hostname x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var verification *tls.CertificateVerificationError
+	var record tls.RecordHeaderError
+	switch {
+	case errors.As(err, &hostname):
+		out.Reason = BadTLS
+		out.Fix = "The server's certificate is for another name: correct the host, or set tls_server_name to a name in the certificate."
+	case errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &verification):
+		out.Reason = BadTLS
+		out.Fix = "The certificate authority of the configuration did not sign the server's certificate: correct cluster_ca_certificate or the kubeconfig. The cluster may have been replaced."
+	case errors.As(err, &record):
+		out.Reason = BadTLS
+		out.Fix = "The server does not speak TLS on this port: correct the port or the scheme of the host."
+	default:
+		out.Fix = "Check that the cluster runs, that the address is right and that a firewall lets this machine through."
+	}
+	return out
+}
+
+// readError gives a refused read its own type. Writes keep the server's words: quota and admission refuse with the same code.
+func (c *Cluster) readError(err error) error {
+	if !apierrors.IsForbidden(err) {
+		return err
+	}
+	return &ConnectionError{
+		Server: c.Config.Host,
+		Reason: Forbidden,
+		Fix:    "Grant that verb on that resource to the account, see the guide on security for the full role.",
+		Err:    err,
+	}
+}
+
+// ended tells whether err is that ctx ended, and then says so plainly.
+func ended(ctx context.Context, err error) error {
+	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
+		return fmt.Errorf("%w (last error: %w)", cause, err)
+	}
+	return err
+}

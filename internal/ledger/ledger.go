@@ -1,0 +1,192 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// ErrClaimed is a host that belongs to somebody else.
+var ErrClaimed = errors.New("host is claimed")
+
+// Ledger keeps the records of the system namespace.
+type Ledger struct {
+	cluster *kube.Cluster
+
+	mu    sync.Mutex
+	ready bool // the namespace exists
+}
+
+// New makes a ledger. It does not dial.
+func New(cluster *kube.Cluster) *Ledger { return &Ledger{cluster: cluster} }
+
+// Claim is who a host belongs to.
+type Claim struct {
+	Host   string
+	Fleet  string
+	Store  string
+	Holder string // what of the store holds it: "store" or "domain"
+}
+
+// ClaimHost takes a host for a store. The name of the record is made from the host, so of two that try at once the API server
+// lets one pass; the other gets [ErrClaimed].
+func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
+	object := claim.configMap()
+	err := l.create(ctx, object)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	existing, err := l.Host(ctx, claim.Host)
+	switch {
+	case err != nil:
+		return err
+	case existing == nil:
+		return fmt.Errorf("claim host %s: it was released while it was claimed: apply again", claim.Host)
+	case *existing != claim:
+		return fmt.Errorf("%w: %s belongs to store %q of fleet %q (%s)", ErrClaimed, claim.Host, existing.Store, existing.Fleet, existing.Holder)
+	}
+	return nil
+}
+
+// Host returns who a host belongs to, nil for nobody.
+func (l *Ledger) Host(ctx context.Context, host string) (*Claim, error) {
+	object, err := l.cluster.Get(ctx, kube.RefOf(Claim{Host: host}.configMap()))
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, _, err := unstructured.NestedStringMap(object.Object, "data")
+	if err != nil {
+		return nil, fmt.Errorf("read claim of host %s: %w", host, err)
+	}
+	return &Claim{Host: data["host"], Fleet: data["fleet"], Store: data["store"], Holder: data["holder"]}, nil
+}
+
+// ReleaseHost gives up a claim; one that is somebody else's, or nobody's, stays as it is.
+func (l *Ledger) ReleaseHost(ctx context.Context, claim Claim) error {
+	existing, err := l.Host(ctx, claim.Host)
+	if err != nil || existing == nil || *existing != claim {
+		return err
+	}
+	return l.cluster.Delete(ctx, kube.RefOf(claim.configMap()), "")
+}
+
+func (c Claim) configMap() *unstructured.Unstructured {
+	sum := sha256.Sum256([]byte(c.Host))
+	object := configMap("host-"+hex.EncodeToString(sum[:20]), "host", c.Fleet, map[string]any{
+		"host": c.Host, "fleet": c.Fleet, "store": c.Store, "holder": c.Holder,
+	})
+	if c.Store != "" {
+		labels := object.GetLabels()
+		labels[blueprint.LabelStore] = c.Store
+		object.SetLabels(labels)
+	}
+	return object
+}
+
+// SavePlan records a plan.
+func (l *Ledger) SavePlan(ctx context.Context, fleet string, plan spec.Plan) error {
+	if err := l.ensureNamespace(ctx); err != nil {
+		return err
+	}
+	_, err := l.cluster.Apply(ctx, planMap(fleet, plan.Name, plan.Ref()))
+	return err
+}
+
+// Plan returns a recorded plan, nil when there is none of that name.
+func (l *Ledger) Plan(ctx context.Context, fleet, name string) (*spec.Plan, error) {
+	object, err := l.cluster.Get(ctx, kube.RefOf(planMap(fleet, name, "")))
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return readPlan(object)
+}
+
+// DeletePlan removes the record of a plan.
+func (l *Ledger) DeletePlan(ctx context.Context, fleet, name string) error {
+	return l.cluster.Delete(ctx, kube.RefOf(planMap(fleet, name, "")), "")
+}
+
+// Plans returns the recorded plans of a fleet.
+func (l *Ledger) Plans(ctx context.Context, fleet string) ([]spec.Plan, error) {
+	var plans []spec.Plan
+	err := l.cluster.List(ctx, kube.Query{
+		Kind:      kube.KnownKind("ConfigMap"),
+		Namespace: blueprint.SystemNamespace,
+		Selector:  kube.Labelled(map[string]string{blueprint.LabelFleet: fleet, blueprint.LabelRecord: "plan"}),
+	}, func(object *unstructured.Unstructured) error {
+		plan, err := readPlan(object)
+		if err == nil {
+			plans = append(plans, *plan)
+		}
+		return err
+	})
+	return plans, err
+}
+
+func planMap(fleet, name string, ref spec.PlanRef) *unstructured.Unstructured {
+	return configMap("plan."+fleet+"."+name, "plan", fleet, map[string]any{"ref": string(ref)})
+}
+
+func readPlan(object *unstructured.Unstructured) (*spec.Plan, error) {
+	ref, _, err := unstructured.NestedString(object.Object, "data", "ref")
+	if err != nil {
+		return nil, fmt.Errorf("read plan %s: %w", object.GetName(), err)
+	}
+	plan, err := spec.PlanRef(ref).Plan()
+	if err != nil {
+		return nil, fmt.Errorf("read plan %s: %q %w", object.GetName(), ref, err)
+	}
+	return &plan, nil
+}
+
+func configMap(name, record, fleet string, data map[string]any) *unstructured.Unstructured {
+	object := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "data": data}}
+	object.SetName(name)
+	object.SetNamespace(blueprint.SystemNamespace)
+	object.SetLabels(map[string]string{blueprint.LabelFleet: fleet, blueprint.LabelRecord: record})
+	return object
+}
+
+func (l *Ledger) create(ctx context.Context, object *unstructured.Unstructured) error {
+	if err := l.ensureNamespace(ctx); err != nil {
+		return err
+	}
+	_, err := l.cluster.Create(ctx, object)
+	return err
+}
+
+// ensureNamespace makes the system namespace once.
+func (l *Ledger) ensureNamespace(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ready {
+		return nil
+	}
+	namespace := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+	namespace.SetName(blueprint.SystemNamespace)
+	namespace.SetLabels(map[string]string{
+		"app.kubernetes.io/managed-by":       "storeplatform",
+		"pod-security.kubernetes.io/enforce": "restricted",
+	})
+	if _, err := l.cluster.Create(ctx, namespace); err != nil && !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	l.ready = true
+	return nil
+}

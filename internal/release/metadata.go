@@ -1,0 +1,20 @@
+package release
+
+import (
+	"strconv"
+
+	"k8s.io/apimachinery/pkg/labels"
+)
+
+// Selector selects the Secrets that hold release records, superseded ones left out.
+func Selector() string { return "owner=helm,status!=superseded" }
+
+// RecordOf reads a release from the labels of the Secret that holds it, without its content. ok is false for another Secret.
+func RecordOf(secretLabels map[string]string) (record Record, ok bool) {
+	set := labels.Set(secretLabels)
+	revision, err := strconv.Atoi(set.Get("version"))
+	if err != nil || set.Get("owner") != "helm" {
+		return Record{}, false
+	}
+	return Record{Name: set.Get("name"), Revision: revision, Status: set.Get("status")}, true
+}

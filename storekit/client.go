@@ -1,0 +1,96 @@
+package storekit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sync/singleflight"
+	"k8s.io/client-go/rest"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/dns"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
+)
+
+// Client is a connection to a cluster. One per process is enough; it is safe for concurrent use.
+type Client struct {
+	options clientOptions
+	kube    *kube.Cluster
+	helm    *release.Engine
+	ledger  *ledger.Ledger
+	dns     *dns.Checker
+	charts  *charts
+
+	flight singleflight.Group
+	mu     sync.Mutex
+	env    *environment      // read once until Forget
+	shared map[string]*reads // by fleet; only with WithSharedReads
+}
+
+type clientOptions struct {
+	ingressClass string
+	dnsServers   []string
+	sharedReads  bool
+}
+
+// ClientOption adjusts a Client.
+type ClientOption func(*clientOptions)
+
+// WithIngressClass makes stores use that class instead of the cluster's default.
+func WithIngressClass(name string) ClientOption {
+	return func(o *clientOptions) { o.ingressClass = name }
+}
+
+// WithDNSServers asks these servers ("192.0.2.53:53") about domains and takes their word as authoritative, instead of
+// walking the public DNS.
+func WithDNSServers(servers ...string) ClientOption {
+	return func(o *clientOptions) { o.dnsServers = servers }
+}
+
+// WithSharedReads reads the cluster once for everything that is asked of the client, until [Fleet.Forget]: for a short-lived
+// process that looks at many stores, such as a Terraform run. What this client writes it sees at once; what others write
+// meanwhile it does not.
+func WithSharedReads() ClientOption {
+	return func(o *clientOptions) { o.sharedReads = true }
+}
+
+// Connect makes a client. It does not dial: the first use does. QPS and Burst of cfg bound all requests of the client
+// together.
+func Connect(cfg *rest.Config, opts ...ClientOption) (*Client, error) {
+	c := &Client{charts: new(charts), shared: make(map[string]*reads)}
+	for _, opt := range opts {
+		opt(&c.options)
+	}
+	var err error
+	if c.kube, err = kube.New(cfg, blueprint.FieldManager); err != nil {
+		return nil, err
+	}
+	c.helm = release.NewEngine(c.kube.Config, blueprint.FieldManager, c.kube.Discovery, c.kube.Mapper)
+	c.ledger = ledger.New(c.kube)
+	c.dns = dns.New(dns.Options{Servers: c.options.dnsServers})
+	return c, nil
+}
+
+// Fleet returns the fleet of that name, a DNS label. Nothing is made until the first Up.
+func (c *Client) Fleet(name string) *Fleet { return &Fleet{client: c, name: name} }
+
+// environment returns what the cluster is like, read once.
+func (c *Client) environment(ctx context.Context) (*environment, error) {
+	c.mu.Lock()
+	env := c.env
+	c.mu.Unlock()
+	if env != nil {
+		return env, nil
+	}
+	v, err, _ := c.flight.Do("environment", func() (any, error) { return c.readEnvironment(ctx) })
+	if err != nil {
+		return nil, fmt.Errorf("read the cluster: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.env = v.(*environment)
+	return c.env, nil
+}

@@ -1,0 +1,198 @@
+package storekit
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// desired is a store as it should be, object by object.
+type desired struct {
+	spec      spec.Store
+	blueprint *blueprint.Blueprint
+	request   release.Request
+	release   ledger.Release    // what the request is made from
+	hooks     []string          // of a user's chart, which never run
+	digests   map[string]string // of every object, by "Kind/name"
+	charted   map[string]bool   // the objects that the chart makes
+
+	objects  map[string]*unstructured.Unstructured
+	rendered bool // objects holds those of the chart too
+}
+
+// desire says what a store should be. env is nil while the cluster is unknown. A chart whose inputs carry the recorded digest
+// is not rendered until somebody asks for one of its objects.
+func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *blueprint.Environment, recorded *ledger.Record) (*desired, error) {
+	s = s.WithDefaults()
+	if err := s.Validate(); err != nil {
+		return nil, err
+	}
+	plan, err := blueprint.ForStore(fleet, s, env)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := c.of(ctx, s.Engine)
+	if err != nil {
+		return nil, err
+	}
+	d := &desired{
+		spec: s, blueprint: plan,
+		request: release.Request{
+			Name: blueprint.ReleaseName, Namespace: s.Namespace(), Chart: loaded, Values: plan.Values,
+			Labels: map[string]string{blueprint.LabelFleet: fleet, blueprint.LabelStore: s.Name},
+		},
+		release: ledger.Release{Chart: loaded.Name, Version: loaded.Version, AppVersion: loaded.AppVersion},
+		objects: make(map[string]*unstructured.Unstructured),
+		charted: make(map[string]bool),
+		digests: make(map[string]string),
+	}
+	if d.release.Digest, err = releaseDigest(d.request); err != nil {
+		return nil, err
+	}
+	if recorded != nil && recorded.Release.Digest == d.release.Digest {
+		for key, entry := range recorded.Objects {
+			if entry.Charted {
+				d.digests[key], d.charted[key] = entry.Desired, true
+			}
+		}
+	} else if err := d.render(); err != nil {
+		return nil, err
+	}
+	for _, object := range slices.Concat([]*unstructured.Unstructured{plan.Namespace}, plan.Guardrails, plan.Exposure) {
+		if err := d.add(object); err != nil {
+			return nil, err
+		}
+	}
+	for _, secret := range plan.Secrets {
+		if err := d.addSecret(secret); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// render renders the chart, once.
+func (d *desired) render() error {
+	if d.rendered {
+		return nil
+	}
+	rendered, err := release.Render(d.request)
+	if err != nil {
+		return err
+	}
+	d.rendered, d.hooks = true, rendered.Hooks
+	for _, object := range rendered.Objects {
+		d.charted[kube.RefOf(object).String()] = true
+		if err := d.add(object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// object returns the object with that key as it should be, nil when there should be none.
+func (d *desired) object(key string) (*unstructured.Unstructured, error) {
+	if _, known := d.objects[key]; !known && d.charted[key] {
+		if err := d.render(); err != nil {
+			return nil, err
+		}
+	}
+	return d.objects[key], nil
+}
+
+func (d *desired) add(object *unstructured.Unstructured) error {
+	digest, err := kube.Digest(object)
+	if err != nil {
+		return err
+	}
+	key := kube.RefOf(object).String()
+	d.objects[key], d.digests[key] = object, digest
+	return nil
+}
+
+// addSecret adds a Secret by what it should have, never by its content.
+func (d *desired) addSecret(secret blueprint.Secret) error {
+	shape := secret.Object.DeepCopy()
+	// Whether a key is given or generated is no matter of shape: given values are written at every update.
+	keys := slices.Sorted(maps.Keys(secret.Generated))
+	keys = append(keys, slices.Sorted(maps.Keys(secret.Given))...)
+	slices.Sort(keys)
+	shape.Object["keys"] = anySlice(slices.Compact(keys))
+	shape.Object["fixed"] = anyMap(secret.Fixed)
+	digest, err := kube.Digest(shape)
+	if err != nil {
+		return err
+	}
+	key := kube.RefOf(secret.Object).String()
+	d.objects[key], d.digests[key] = secret.Object, digest
+	return nil
+}
+
+// secret returns the description of the Secret with that key.
+func (d *desired) secret(key string) (blueprint.Secret, bool) {
+	for _, secret := range d.blueprint.Secrets {
+		if kube.RefOf(secret.Object).String() == key {
+			return secret, true
+		}
+	}
+	return blueprint.Secret{}, false
+}
+
+// exposed tells the objects that wait for the shop to be installed.
+func (d *desired) exposed(key string) bool {
+	return slices.ContainsFunc(d.blueprint.Exposure, func(o *unstructured.Unstructured) bool { return kube.RefOf(o).String() == key })
+}
+
+func releaseDigest(r release.Request) (string, error) {
+	data, err := json.Marshal([]any{r.Chart.Digest, r.Values, r.Labels})
+	if err != nil {
+		return "", fmt.Errorf("encode values: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Render returns the objects of a store as far as they are known without a cluster, "Kind/name" -> digest, and the names of
+// the objects that depend on the cluster.
+func Render(ctx context.Context, fleet string, s spec.Store) (objects map[string]string, deferred []string, err error) {
+	d, err := new(charts).desire(ctx, fleet, s, nil, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, ref := range d.blueprint.Deferred {
+		deferred = append(deferred, ref.String())
+	}
+	return d.digests, deferred, nil
+}
+
+func anySlice(in []string) []any {
+	out := make([]any, len(in))
+	for i, s := range in {
+		out[i] = s
+	}
+	return out
+}
+
+func anyMap(in map[string]string) map[string]any {
+	out := make(map[string]any, len(in))
+	for k, v := range in {
+		out[k] = v
+	}
+	return out
+}
+
+func refNamespace(name string) spec.ObjectRef {
+	return spec.ObjectRef{APIVersion: "v1", Kind: "Namespace", Name: name}
+}

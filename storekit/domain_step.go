@@ -1,0 +1,177 @@
+package storekit
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/dns"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+const domainHolder = "domain"
+
+// Domain returns the domain of that host, or [ErrNotFound]. What the DNS says of it never is an error.
+func (f *Fleet) Domain(ctx context.Context, host string) (*DomainState, error) {
+	host = spec.NormalHost(host)
+	notFound := fmt.Errorf("domain %s of fleet %q: %w", host, f.name, ErrNotFound)
+	claim, err := f.client.ledger.Host(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	if claim == nil || claim.Fleet != f.name || claim.Holder != domainHolder {
+		return nil, notFound
+	}
+	d := spec.Domain{Store: claim.Store, Host: host}
+	env, err := f.client.environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.client.kube.Get(ctx, kube.RefOf(blueprint.ForDomain(f.name, d, spec.Store{Name: d.Store, Engine: spec.WooCommerce{}}, env.Environment)))
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil, notFound
+	case err != nil:
+		return nil, err
+	}
+	return f.domainState(ctx, d, env), nil
+}
+
+// domainState asks the DNS.
+func (f *Fleet) domainState(ctx context.Context, d spec.Domain, env *environment) *DomainState {
+	ingress := blueprint.ForDomain(f.name, d, spec.Store{Name: d.Store, Engine: spec.WooCommerce{}}, env.Environment)
+	state := &DomainState{Domain: d, Namespace: spec.NamespaceOf(d.Store), Ingress: ingress.GetName(), URL: "https://" + d.Host}
+	for _, address := range env.addresses {
+		state.Addresses = append(state.Addresses, address.String())
+	}
+	report := f.client.dns.Check(ctx, d.Host, dns.Target{Addresses: append([]netip.Addr(nil), env.addresses...)})
+	state.Records, state.Verified = report.Records, report.OK
+	for _, finding := range report.Findings {
+		state.Findings = append(state.Findings, finding.Message)
+	}
+	return state
+}
+
+// domainStep decides about a domain of a program.
+func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*Step, error) {
+	d := spec.Domain{Store: domain.Spec.Store, Host: spec.NormalHost(domain.Spec.Host)}
+	step := &Step{Target: DomainTarget(d.Host)}
+	env, err := f.client.environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	claim, err := f.client.ledger.Host(ctx, d.Host)
+	if err != nil {
+		return nil, err
+	}
+	want := f.claim(d.Store, d.Host, domainHolder)
+	if claim != nil && *claim != want {
+		return nil, fmt.Errorf("%w: %s belongs to store %q of fleet %q (%s)", ErrHostClaimed, d.Host, claim.Store, claim.Fleet, claim.Holder)
+	}
+	store, err := f.storeOf(ctx, d.Store, p)
+	if err != nil {
+		return nil, err
+	}
+	object := blueprint.ForDomain(f.name, d, store, env.Environment)
+	live, err := f.client.kube.Get(ctx, kube.RefOf(object))
+	switch {
+	case apierrors.IsNotFound(err):
+		step.Action, step.Why = Create, []string{"there is no domain of that name"}
+	case err != nil:
+		return nil, err
+	default:
+		changes, err := f.setFields(ctx, object, live)
+		if err != nil {
+			return nil, err
+		}
+		step.Action, step.Changes = None, changes
+		if len(changes) > 0 {
+			step.Action, step.Why = Repair, []string{"drift"}
+		}
+	}
+	if claim == nil && step.Action == None {
+		step.Action, step.Why = Repair, []string{"the host is not claimed"}
+	}
+	if step.Action == None {
+		return step, nil
+	}
+	step.run = func(ctx context.Context, op *operation) error {
+		op.enter("ownership")
+		if err := f.client.ledger.ClaimHost(ctx, want); err != nil {
+			return hostError(err)
+		}
+		op.enter(ledger.PhaseExpose)
+		o, err := f.observe(ctx, d.Store)
+		if err != nil {
+			return err
+		}
+		if !o.ours || !o.record.Complete() {
+			return fmt.Errorf("store %q is not installed yet: a domain would expose its installer. Apply the store first", d.Store)
+		}
+		if _, err := f.client.kube.Apply(ctx, blueprint.ForDomain(f.name, d, o.record.Spec, env.Environment)); err != nil {
+			return err
+		}
+		f.touched(d.Store)
+		state := f.domainState(ctx, d, env)
+		domain.Records.set(state.Records)
+		op.mu.Lock()
+		defer op.mu.Unlock()
+		op.result.Domains[d.Host] = state
+		return nil
+	}
+	return step, nil
+}
+
+// storeOf returns the store that a domain belongs to: of the program, else of the fleet.
+func (f *Fleet) storeOf(ctx context.Context, name string, p *Program) (spec.Store, error) {
+	for _, store := range p.stores {
+		if store.Spec.Name == name {
+			return store.Spec.WithDefaults(), nil
+		}
+	}
+	o, err := f.look(ctx, name)
+	switch {
+	case err != nil:
+		return spec.Store{}, err
+	case o.namespace == nil:
+		return spec.Store{}, fmt.Errorf("store %q of fleet %q: %w", name, f.name, ErrNotFound)
+	case !o.ours:
+		return spec.Store{}, f.notOwned(name, o.namespace)
+	case o.record == nil:
+		return spec.Store{}, fmt.Errorf("store %q is not installed yet: apply the store first", name)
+	}
+	return o.record.Spec, nil
+}
+
+// deleteDomainStep decides about a domain that is to go.
+func (f *Fleet) deleteDomainStep(ctx context.Context, host string) (*Step, error) {
+	step := &Step{Target: DomainTarget(host), Action: None}
+	claim, err := f.client.ledger.Host(ctx, host)
+	if err != nil || claim == nil {
+		return step, err
+	}
+	if claim.Fleet != f.name || claim.Holder != domainHolder {
+		return nil, fmt.Errorf("domain %s: %w", host, ErrNotOwned)
+	}
+	env, err := f.client.environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := spec.Domain{Store: claim.Store, Host: host}
+	step.Action = Delete
+	step.run = func(ctx context.Context, op *operation) error {
+		op.enter(ledger.PhaseDelete)
+		object := blueprint.ForDomain(f.name, d, spec.Store{Name: d.Store, Engine: spec.WooCommerce{}}, env.Environment)
+		if err := f.client.kube.Delete(ctx, kube.RefOf(object), ""); err != nil {
+			return err
+		}
+		f.touched(d.Store)
+		return f.client.ledger.ReleaseHost(ctx, *claim)
+	}
+	return step, nil
+}

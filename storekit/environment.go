@@ -1,0 +1,183 @@
+package storekit
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+)
+
+// environment is what was read of the cluster itself.
+type environment struct {
+	blueprint.Environment
+	uid            string // of kube-system
+	nodes          []corev1.Node
+	ingressClasses []networkingv1.IngressClass
+	addresses      []netip.Addr // where DNS records must point, sorted
+}
+
+// readEnvironment reads nodes, networks and the ingress controller.
+func (c *Client) readEnvironment(ctx context.Context) (*environment, error) {
+	env := new(environment)
+	system, err := c.kube.Get(ctx, refNamespace(kubeSystem))
+	if err != nil {
+		return nil, err
+	}
+	env.uid = string(system.GetUID())
+	if env.nodes, err = listOf[corev1.Node](ctx, c.kube, kube.Query{Kind: kube.KnownKind("Node")}); err != nil {
+		return nil, err
+	}
+	if env.ingressClasses, err = listOf[networkingv1.IngressClass](ctx, c.kube, kube.Query{Kind: kube.KnownKind("IngressClass")}); err != nil {
+		return nil, err
+	}
+	services, err := listOf[networkingv1.ServiceCIDR](ctx, c.kube, kube.Query{Kind: kube.KnownKind("ServiceCIDR")})
+	if err != nil && !apierrors.IsNotFound(err) { // before Kubernetes 1.33 there are none
+		return nil, err
+	}
+	for _, one := range services {
+		env.ClusterPrefixes = append(env.ClusterPrefixes, prefixes(one.Spec.CIDRs)...)
+	}
+	for _, node := range env.nodes {
+		env.ClusterPrefixes = append(env.ClusterPrefixes, prefixes(node.Spec.PodCIDRs)...)
+		env.NodeAddresses = append(env.NodeAddresses, nodeAddresses(node, corev1.NodeInternalIP, corev1.NodeExternalIP)...)
+	}
+	sortPrefixes(&env.ClusterPrefixes)
+	sortAddresses(&env.NodeAddresses)
+	return env, c.readIngress(ctx, env)
+}
+
+// readIngress finds the ingress controller: its class, its pods and its addresses.
+func (c *Client) readIngress(ctx context.Context, env *environment) error {
+	class := chooseClass(env.ingressClasses, c.options.ingressClass)
+	env.IngressClass = c.options.ingressClass
+	controller := ""
+	if class != nil {
+		env.IngressClass, controller = class.Name, class.Spec.Controller
+	}
+	label, known := controllerLabel(controller)
+	if known {
+		pods, err := listOf[corev1.Pod](ctx, c.kube, kube.Query{Kind: kube.KnownKind("Pod"), Selector: appLabel + "=" + label})
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(pods, func(p corev1.Pod) bool { return !p.Spec.HostNetwork }); i >= 0 {
+			env.IngressPods = &blueprint.PodSelector{Namespace: pods[i].Namespace, Labels: map[string]string{appLabel: label}}
+		} else if len(pods) == 0 && label == "traefik" {
+			// k3s starts Traefik some time after the API server: its place is known before it is there.
+			env.IngressPods = &blueprint.PodSelector{Namespace: kubeSystem, Labels: map[string]string{appLabel: label}}
+		}
+		services, err := listOf[corev1.Service](ctx, c.kube, kube.Query{Kind: kube.KnownKind("Service"), Selector: appLabel + "=" + label})
+		if err != nil {
+			return err
+		}
+		for _, service := range services {
+			for _, ingress := range service.Status.LoadBalancer.Ingress {
+				if address, err := netip.ParseAddr(ingress.IP); err == nil {
+					env.addresses = append(env.addresses, address)
+				}
+			}
+		}
+	}
+	for _, kind := range []corev1.NodeAddressType{corev1.NodeExternalIP, corev1.NodeInternalIP} {
+		if len(env.addresses) > 0 {
+			break
+		}
+		for _, node := range env.nodes {
+			env.addresses = append(env.addresses, nodeAddresses(node, kind)...)
+		}
+	}
+	sortAddresses(&env.addresses)
+	return nil
+}
+
+const (
+	kubeSystem = "kube-system"
+	appLabel   = "app.kubernetes.io/name"
+)
+
+// chooseClass returns the class of that name, else the cluster's default, else the only one, else nil.
+func chooseClass(classes []networkingv1.IngressClass, name string) *networkingv1.IngressClass {
+	for i := range classes {
+		if name != "" && classes[i].Name == name || name == "" && defaultClass(classes[i].Annotations, "ingressclass.kubernetes.io/is-default-class") {
+			return &classes[i]
+		}
+	}
+	if name == "" && len(classes) == 1 {
+		return &classes[0]
+	}
+	return nil
+}
+
+func defaultClass(annotations map[string]string, key string) bool { return annotations[key] == "true" }
+
+// controllerLabel returns the app.kubernetes.io/name of the pods of an ingress controller, by the name that its IngressClass
+// gives it. Sources: the Helm charts of the controllers.
+func controllerLabel(controller string) (string, bool) {
+	switch {
+	case strings.HasPrefix(controller, "traefik.io/"):
+		return "traefik", true
+	case strings.HasPrefix(controller, "haproxy.org/"):
+		return "kubernetes-ingress", true
+	case strings.HasPrefix(controller, "projectcontour.io/"):
+		return "contour", true
+	case strings.HasPrefix(controller, "k8s.io/ingress-nginx"):
+		return "ingress-nginx", true
+	}
+	return "", false
+}
+
+func nodeAddresses(node corev1.Node, kinds ...corev1.NodeAddressType) []netip.Addr {
+	var out []netip.Addr
+	for _, address := range node.Status.Addresses {
+		if parsed, err := netip.ParseAddr(address.Address); err == nil && slices.Contains(kinds, address.Type) {
+			out = append(out, parsed)
+		}
+	}
+	return out
+}
+
+func prefixes(cidrs []string) []netip.Prefix {
+	var out []netip.Prefix
+	for _, cidr := range cidrs {
+		if prefix, err := netip.ParsePrefix(cidr); err == nil {
+			out = append(out, prefix)
+		}
+	}
+	return out
+}
+
+func sortAddresses(addresses *[]netip.Addr) {
+	slices.SortFunc(*addresses, netip.Addr.Compare)
+	*addresses = slices.Compact(*addresses)
+}
+
+func sortPrefixes(all *[]netip.Prefix) {
+	slices.SortFunc(*all, func(a, b netip.Prefix) int { return strings.Compare(a.String(), b.String()) })
+	*all = slices.Compact(*all)
+}
+
+// listOf lists objects of a well-known kind as their type.
+func listOf[T corev1.Node | corev1.Pod | corev1.Service | networkingv1.IngressClass | networkingv1.ServiceCIDR | storagev1.StorageClass](
+	ctx context.Context, cluster *kube.Cluster, q kube.Query,
+) ([]T, error) {
+	var out []T
+	err := cluster.List(ctx, q, func(object *unstructured.Unstructured) error {
+		var typed T
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed); err != nil {
+			return err
+		}
+		out = append(out, typed)
+		return nil
+	})
+	return out, err
+}

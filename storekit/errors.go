@@ -1,0 +1,51 @@
+package storekit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// What a caller decides on, for [errors.Is].
+var (
+	ErrNotFound       = errors.New("not found")
+	ErrNotOwned       = errors.New("not owned by this fleet")
+	ErrProtected      = errors.New("protected from deletion")
+	ErrTooManyDeletes = errors.New("too many deletions")
+	ErrHostClaimed    = errors.New("host is claimed by another store")
+	ErrInUse          = errors.New("in use")
+	ErrPreviewStale   = errors.New("the cluster changed since the preview")
+)
+
+// ConnectionError is a cluster that cannot be reached or refuses us: which address, why, what to do.
+type ConnectionError = kube.ConnectionError
+
+// StepError is a step that failed. Up returns them joined; use [errors.As].
+type StepError struct {
+	Target Target
+	Phase  string       // "validate", "ownership", "guardrails", "release", "ready", "expose", "record", "delete"
+	Causes []spec.Cause // why a store did not become ready
+	Err    error
+}
+
+// Error implements error: the target, the phase, then a line for each cause.
+func (e *StepError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %s: %v", e.Target, e.Phase, e.Err)
+	for _, cause := range e.Causes {
+		fmt.Fprintf(&b, "\n  %s: %s", cause.Object, cause.Message)
+		if cause.Evidence != "" {
+			fmt.Fprintf(&b, " (%s)", cause.Evidence)
+		}
+		if cause.Fix != "" {
+			fmt.Fprintf(&b, "\n    %s", cause.Fix)
+		}
+	}
+	return b.String()
+}
+
+// Unwrap implements the errors interface.
+func (e *StepError) Unwrap() error { return e.Err }

@@ -1,0 +1,543 @@
+package storekit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+const (
+	labelFleet = blueprint.LabelFleet
+	labelStore = blueprint.LabelStore
+)
+
+// operation carries out one step.
+type operation struct {
+	fleet   *Fleet
+	target  Target
+	action  Action
+	emit    func(Event)
+	started time.Time
+	phase   string
+
+	mu     *sync.Mutex
+	result *Result
+}
+
+// enter begins a phase.
+func (op *operation) enter(phase string, waiting ...spec.Cause) {
+	op.phase = phase
+	op.emit(StepProgress{Target: op.target, Phase: phase, Elapsed: time.Since(op.started), Waiting: waiting})
+}
+
+func (op *operation) warn(format string, args ...any) {
+	op.emit(Warning{Target: op.target, Message: fmt.Sprintf(format, args...)})
+}
+
+// store makes a store what it should be and records the outcome, good or bad.
+func (op *operation) store(ctx context.Context, store *Store, work *storeWork) error {
+	f, name := op.fleet, work.desired.spec.Name
+	f.touched(name)
+	err := op.converge(ctx, work)
+	// The record and the state of a failed or cancelled operation are worth a few more seconds.
+	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err != nil && op.phase != "ownership" {
+		if recordErr := op.recordFailure(tail, work, err); recordErr != nil {
+			err = errors.Join(err, recordErr)
+		}
+	}
+	state, stateErr := f.Get(tail, name)
+	if stateErr == nil {
+		op.mu.Lock()
+		op.result.Stores[name] = state
+		op.mu.Unlock()
+		if state.URL != "" && err == nil {
+			store.URL.set(state.URL)
+		}
+	}
+	switch engine := work.desired.spec.Engine.(type) {
+	case spec.WooCommerce:
+		store.AdminUser.set(engine.AdminUser)
+	case spec.Medusa:
+		store.AdminUser.set(engine.AdminEmail)
+	}
+	if err == nil {
+		err = stateErr
+	}
+	return err
+}
+
+// converge brings a store from what was observed to what is desired. Every step of it can be repeated.
+func (op *operation) converge(ctx context.Context, work *storeWork) error {
+	d, o := work.desired, work.observed
+	op.enter("ownership")
+	if host := d.spec.Host; host != "" {
+		if err := op.fleet.client.ledger.ClaimHost(ctx, op.fleet.claim(d.spec.Name, host, "store")); err != nil {
+			return hostError(err)
+		}
+	}
+	if err := op.namespace(ctx, work); err != nil {
+		return err
+	}
+	if old := recordedHost(o); old != "" && old != d.spec.Host {
+		if err := op.fleet.client.ledger.ReleaseHost(ctx, op.fleet.claim(d.spec.Name, old, "store")); err != nil {
+			return err
+		}
+	}
+	op.enter(ledger.PhaseGuardrails)
+	if err := op.begin(ctx, work); err != nil {
+		return err
+	}
+	if err := op.guardrails(ctx, work); err != nil {
+		return err
+	}
+	op.enter(ledger.PhaseRelease)
+	if err := op.release(ctx, work); err != nil {
+		return err
+	}
+	op.enter(ledger.PhaseReady)
+	if err := op.awaitReady(ctx, d); err != nil {
+		return err
+	}
+	op.enter(ledger.PhaseExpose)
+	for _, object := range d.blueprint.Exposure {
+		key := kube.RefOf(object).String()
+		if op.needs(work, key) {
+			if _, err := op.fleet.client.kube.Apply(ctx, object); err != nil {
+				return err
+			}
+		}
+	}
+	return op.finish(ctx, work)
+}
+
+func recordedHost(o *observation) string {
+	if o.record == nil {
+		return ""
+	}
+	return o.record.Spec.Host
+}
+
+// namespace makes sure that the namespace is there and ours. Of two that create it at once, the API server lets one pass.
+func (op *operation) namespace(ctx context.Context, work *storeWork) error {
+	want := work.desired.blueprint.Namespace
+	if work.observed.namespace == nil {
+		created, err := op.fleet.client.kube.Create(ctx, want)
+		switch {
+		case apierrors.IsAlreadyExists(err):
+			return fmt.Errorf("%w: namespace %s appeared since the preview", ErrPreviewStale, want.GetName())
+		case err != nil:
+			return err
+		}
+		work.observed.namespace = created
+		return nil
+	}
+	if !op.needs(work, kube.RefOf(want).String()) {
+		return nil
+	}
+	_, err := op.fleet.client.kube.Apply(ctx, want)
+	return err
+}
+
+// needs tells whether an object must be written: it is missing, differs, or should be another than it was.
+func (op *operation) needs(work *storeWork, key string) bool {
+	if work.observed.record == nil || work.drift == nil {
+		return true
+	}
+	return slices.Contains(work.drift.apply, key) || work.observed.entry(key).Desired != work.desired.digests[key]
+}
+
+// begin writes the journal before anything else of the store changes.
+func (op *operation) begin(ctx context.Context, work *storeWork) error {
+	record := work.observed.record
+	if record == nil {
+		record = &ledger.Record{Adopted: work.action == Create && !work.observed.ours && work.observed.namespace.GetUID() != "" && work.desired.spec.Adopt}
+	}
+	next := *record
+	next.Spec = work.desired.spec
+	next.Operation = op.journal(ledger.PhaseGuardrails)
+	return op.save(ctx, work, &next)
+}
+
+func (op *operation) journal(phase string) ledger.Operation {
+	return ledger.Operation{Action: string(op.action), Phase: phase, Holder: holder(), Started: op.started.UTC().Truncate(time.Second)}
+}
+
+func (op *operation) save(ctx context.Context, work *storeWork, record *ledger.Record) error {
+	secret, err := record.Secret(op.fleet.name, work.desired.spec.Name)
+	if err != nil {
+		return err
+	}
+	if _, err := op.fleet.client.kube.Apply(ctx, secret); err != nil {
+		return err
+	}
+	work.observed.record = record
+	return nil
+}
+
+// recordFailure notes why and where the operation ended.
+func (op *operation) recordFailure(ctx context.Context, work *storeWork, cause error) error {
+	if work.observed.record == nil {
+		return nil // nothing was begun
+	}
+	failed := *work.observed.record
+	failed.Operation = op.journal(op.phase)
+	failed.Operation.Error = cause.Error()
+	return op.save(ctx, work, &failed)
+}
+
+// guardrails applies everything that exists before the first pod and removes what does not belong there.
+func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
+	d, client := work.desired, op.fleet.client.kube
+	fresh := work.observed.record == nil || len(work.observed.items) == 0
+	for _, secret := range d.blueprint.Secrets {
+		key := kube.RefOf(secret.Object).String()
+		given := len(secret.Given) > 0
+		if !op.needs(work, key) && !given {
+			continue
+		}
+		if err := op.fleet.applySecret(ctx, secret, fresh && work.action == Create && !d.spec.Adopt); err != nil {
+			return err
+		}
+	}
+	for _, object := range d.blueprint.Guardrails {
+		if !op.needs(work, kube.RefOf(object).String()) {
+			continue
+		}
+		if _, err := client.Apply(ctx, object); err != nil {
+			return err
+		}
+	}
+	for _, ref := range work.obsolete {
+		if err := client.Delete(ctx, ref, ""); err != nil {
+			return err
+		}
+	}
+	if work.drift == nil {
+		return nil
+	}
+	for _, item := range work.drift.delete {
+		if err := client.Delete(ctx, item.Ref, item.UID); err != nil {
+			return err
+		}
+	}
+	for key, undo := range work.drift.remove {
+		if !d.charted[key] {
+			if err := op.remove(ctx, undo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remove takes back what others added to an object. The object may have moved on by our own apply.
+func (op *operation) remove(ctx context.Context, undo removal) error {
+	live, err := op.fleet.client.kube.Get(ctx, undo.ref)
+	if err != nil {
+		return err
+	}
+	return op.fleet.client.kube.Remove(ctx, undo.ref, live.GetResourceVersion(), undo.pointers)
+}
+
+// release brings the Helm release to the desired revision, or repairs single objects of it when only they differ.
+func (op *operation) release(ctx context.Context, work *storeWork) error {
+	d, o, helm := work.desired, work.observed, op.fleet.client.helm
+	if len(d.hooks) > 0 {
+		op.warn("hooks of chart %s are not run: %v", d.release.Chart, d.hooks)
+	}
+	current := o.release
+	if current == nil && work.action == Resume {
+		var err error
+		if current, err = helm.Status(ctx, d.request.Namespace, d.request.Name); err != nil && !errors.Is(err, release.ErrNotFound) {
+			return err
+		}
+	}
+	switch {
+	case current == nil:
+		_, err := helm.Install(ctx, d.request)
+		return err
+	case current.Pending():
+		op.warn("release revision %d was left %s by an interrupted run: it is marked failed and upgraded", current.Revision, current.Status)
+		if err := helm.Unlock(ctx, d.request.Namespace, d.request.Name, "interrupted; unlocked by storeplatform"); err != nil {
+			return err
+		}
+	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest:
+		return op.repairChart(ctx, work)
+	}
+	_, err := helm.Upgrade(ctx, d.request)
+	if err != nil {
+		return err
+	}
+	return op.repairChart(ctx, work)
+}
+
+// repairChart applies the objects of the chart that still differ, one by one: a repair makes no revision.
+func (op *operation) repairChart(ctx context.Context, work *storeWork) error {
+	if work.drift == nil {
+		return nil
+	}
+	for _, key := range work.drift.apply {
+		if !work.desired.charted[key] {
+			continue
+		}
+		object, err := work.desired.object(key)
+		if err != nil {
+			return err
+		}
+		if _, err := op.fleet.client.kube.Apply(ctx, object); err != nil {
+			return err
+		}
+	}
+	for key, undo := range work.drift.remove {
+		if work.desired.charted[key] {
+			if err := op.remove(ctx, undo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// errNotReady is the reason of a wait that ran out.
+var errNotReady = errors.New("did not become ready")
+
+// awaitReady waits until every workload of the store is ready, and tells what it waits for.
+func (op *operation) awaitReady(ctx context.Context, d *desired) error {
+	var causes []spec.Cause
+	var said time.Time
+	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) {
+		waiting, err := op.waiting(w, d)
+		if err != nil {
+			return false, err
+		}
+		causes = append(explain.Causes(explain.Workloads(w)), waiting...)
+		if len(waiting) > 0 && time.Since(said) > 5*time.Second {
+			said = time.Now()
+			op.enter(ledger.PhaseReady, causes...)
+		}
+		return len(waiting) == 0, nil
+	})
+	if err == nil {
+		return nil
+	}
+	failed := &StepError{Target: op.target, Phase: ledger.PhaseReady, Causes: causes, Err: err}
+	if errors.Is(err, context.DeadlineExceeded) {
+		failed.Err = fmt.Errorf("%w in %s", errNotReady, time.Since(op.started).Round(time.Second))
+	}
+	return failed
+}
+
+// waiting lists the workloads of the store that are not ready or not there.
+func (op *operation) waiting(w kube.Workloads, d *desired) ([]spec.Cause, error) {
+	live := make(map[string]runtime.Object)
+	for _, o := range w.Deployments {
+		live["Deployment/"+o.Name] = o
+	}
+	for _, o := range w.StatefulSets {
+		live["StatefulSet/"+o.Name] = o
+	}
+	for _, o := range w.Jobs {
+		live["Job/"+o.Name] = o
+	}
+	var out []spec.Cause
+	for key := range d.charted {
+		kind, name, _ := strings.Cut(key, "/")
+		if !kube.Awaited(kind) {
+			continue
+		}
+		cause := spec.Cause{Code: "not-ready", Object: spec.ObjectRef{Kind: kind, Namespace: d.spec.Namespace(), Name: name}, Message: "is not there yet"}
+		if object, ok := live[key]; ok {
+			message, err := kube.Waiting(object)
+			if err != nil {
+				return nil, err
+			}
+			if message == "" {
+				continue
+			}
+			cause.Message = message
+		}
+		out = append(out, cause)
+	}
+	slices.SortFunc(out, func(a, b spec.Cause) int { return strings.Compare(a.Object.String(), b.Object.String()) })
+	return out, nil
+}
+
+// finish reads the store back and records it as done. An object that somebody changed meanwhile is recorded without its live
+// digest: the next preview looks at it closely.
+func (op *operation) finish(ctx context.Context, work *storeWork) error {
+	d := work.desired
+	after, err := op.fleet.observe(ctx, d.spec.Name)
+	if err != nil {
+		return err
+	}
+	done := ledger.Record{
+		Spec: d.spec, Release: d.release, Operation: op.journal(ledger.PhaseDone), Objects: make(map[string]ledger.Entry),
+		Adopted: work.observed.record.Adopted,
+	}
+	for key, digest := range d.digests {
+		object, err := d.object(key)
+		if err != nil {
+			return err
+		}
+		entry := ledger.Entry{APIVersion: object.GetAPIVersion(), Charted: d.charted[key], Desired: digest}
+		if item, present := after.items[key]; present && !item.Foreign {
+			entry.Live = item.Digest
+		} else if present {
+			entry.Live = op.verified(ctx, d, key, item)
+		}
+		done.Objects[key] = entry
+	}
+	return op.save(ctx, work, &done)
+}
+
+// verified returns the live digest of an object that others write to, when it is as desired all the same.
+func (op *operation) verified(ctx context.Context, d *desired, key string, item kube.Item) string {
+	found := &drift{changes: make(map[string][]spec.Change), remove: make(map[string]removal)}
+	if err := op.fleet.inspect(ctx, found, key, d); err != nil || !found.empty() {
+		return ""
+	}
+	return item.Digest
+}
+
+// deleteStore removes a store: volumes by policy, then the release, then the namespace, which must still be the same one.
+func (op *operation) deleteStore(ctx context.Context, name string, o *observation) error {
+	f := op.fleet
+	f.touched(name)
+	op.enter(ledger.PhaseDelete)
+	if o.record == nil || o.record.Spec.Retention != spec.DeleteData {
+		if err := op.retainVolumes(ctx, o); err != nil {
+			return err
+		}
+	}
+	if err := f.client.helm.Uninstall(ctx, o.namespace.GetName(), blueprint.ReleaseName); err != nil && !errors.Is(err, release.ErrNotFound) {
+		return err
+	}
+	if o.record != nil && o.record.Adopted {
+		if err := op.disown(ctx, name, o); err != nil {
+			return err
+		}
+	} else {
+		if err := f.client.kube.Delete(ctx, refNamespace(o.namespace.GetName()), o.namespace.GetUID()); err != nil {
+			return err
+		}
+		err := f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
+			op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if host := recordedHost(o); host != "" {
+		return f.client.ledger.ReleaseHost(ctx, f.claim(name, host, "store"))
+	}
+	return nil
+}
+
+// disown takes what is ours out of a namespace that was there before us.
+func (op *operation) disown(ctx context.Context, name string, o *observation) error {
+	for _, item := range o.items {
+		if item.Ref.Kind == "Namespace" {
+			continue
+		}
+		if err := op.fleet.client.kube.Delete(ctx, item.Ref, item.UID); err != nil {
+			return err
+		}
+	}
+	secret, err := o.record.Secret(op.fleet.name, name)
+	if err != nil {
+		return err
+	}
+	if err := op.fleet.client.kube.Delete(ctx, kube.RefOf(secret), ""); err != nil {
+		return err
+	}
+	bare := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+	bare.SetName(o.namespace.GetName())
+	_, err = op.fleet.client.kube.Apply(ctx, bare)
+	return err
+}
+
+// retainVolumes makes the volumes of a store outlive it.
+func (op *operation) retainVolumes(ctx context.Context, o *observation) error {
+	for _, item := range o.items {
+		if item.Ref.Kind != "PersistentVolumeClaim" {
+			continue
+		}
+		claim, err := op.fleet.client.kube.Get(ctx, item.Ref)
+		if err != nil {
+			return err
+		}
+		volume, _, err := unstructured.NestedString(claim.Object, "spec", "volumeName")
+		if err != nil || volume == "" {
+			continue // never bound: there is no data
+		}
+		ref := spec.ObjectRef{APIVersion: "v1", Kind: "PersistentVolume", Name: volume}
+		if err := op.fleet.client.kube.Patch(ctx, ref, map[string]any{"spec": map[string]any{"persistentVolumeReclaimPolicy": "Retain"}}); err != nil {
+			return err
+		}
+		op.mu.Lock()
+		op.result.Retained = append(op.result.Retained, ref)
+		op.mu.Unlock()
+		op.warn("volume %s of %s outlives the store: delete it when its data is no longer needed", volume, item.Ref)
+	}
+	return nil
+}
+
+// namespaceCauses reads why a namespace is still there.
+func namespaceCauses(namespace *unstructured.Unstructured) []spec.Cause {
+	conditions, _, err := unstructured.NestedSlice(namespace.Object, "status", "conditions")
+	if err != nil {
+		return nil
+	}
+	var out []spec.Cause
+	for _, condition := range conditions {
+		fields, ok := condition.(map[string]any)
+		if !ok || fields["status"] != "True" {
+			continue
+		}
+		out = append(out, spec.Cause{Code: "namespace-terminating", Object: kube.RefOf(namespace), Message: kube.Text(fields["message"])})
+	}
+	return out
+}
+
+func (f *Fleet) claim(store, host, holder string) ledger.Claim {
+	return ledger.Claim{Host: host, Fleet: f.name, Store: store, Holder: holder}
+}
+
+func hostError(err error) error {
+	if errors.Is(err, ledger.ErrClaimed) {
+		return fmt.Errorf("%w: %w", ErrHostClaimed, err)
+	}
+	return err
+}
+
+// holder names this process for people who read a journal.
+func holder() string {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return fmt.Sprintf("%s@%s/%d", name, host, os.Getpid())
+}

@@ -1,0 +1,132 @@
+package storekit
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// Action is what a step does.
+type Action string
+
+// The actions.
+const (
+	Create Action = "create" // nothing of it exists
+	Update Action = "update" // its specification changed
+	Repair Action = "repair" // its specification did not change, the cluster did
+	Resume Action = "resume" // an earlier operation did not finish
+	Delete Action = "delete"
+	None   Action = "none"
+)
+
+// TargetKind is what a step acts on.
+type TargetKind string
+
+// The kinds of targets.
+const (
+	TargetPlan   TargetKind = "plan"
+	TargetStore  TargetKind = "store"
+	TargetDomain TargetKind = "domain"
+)
+
+// Target names a plan, a store or a domain (by its host).
+type Target struct {
+	Kind TargetKind
+	Name string
+}
+
+// String is "store/acme".
+func (t Target) String() string { return string(t.Kind) + "/" + t.Name }
+
+// StoreTarget, PlanTarget and DomainTarget make targets for [Only].
+func StoreTarget(name string) Target { return Target{TargetStore, name} }
+
+// PlanTarget names a plan.
+func PlanTarget(name string) Target { return Target{TargetPlan, name} }
+
+// DomainTarget names a domain by its host.
+func DomainTarget(host string) Target { return Target{TargetDomain, spec.NormalHost(host)} }
+
+// Step is what Up would do to one target, and why.
+type Step struct {
+	Target  Target
+	Action  Action
+	Why     []string          // "plan standard -> premium", "drift", "interrupted at release"
+	Changes []spec.Change     // every difference, field by field where the cluster is known
+	Objects map[string]string // "Kind/name" -> digest of the desired object; stores only
+	Removes []spec.ObjectRef  // volumes that a delete destroys
+
+	run func(context.Context, *operation) error // what Up does; nil for None
+}
+
+// Preview is what an apply would do, as data. It holds no secret.
+type Preview struct {
+	Fleet string
+	Steps []Step // plans, then stores, then domains, then deletions
+
+	program *Program
+	fleet   *Fleet
+}
+
+// Empty tells whether there is nothing to do.
+func (p *Preview) Empty() bool {
+	for _, step := range p.Steps {
+		if step.Action != None {
+			return false
+		}
+	}
+	return true
+}
+
+// String tells what would happen, for people.
+func (p *Preview) String() string {
+	var b strings.Builder
+	for _, step := range p.Steps {
+		if step.Action == None {
+			continue
+		}
+		fmt.Fprintf(&b, "%s %s", step.Action, step.Target)
+		if len(step.Why) > 0 {
+			fmt.Fprintf(&b, " (%s)", strings.Join(step.Why, "; "))
+		}
+		b.WriteByte('\n')
+		for _, change := range step.Changes {
+			fmt.Fprintf(&b, "    %s\n", describe(change))
+		}
+		for _, ref := range step.Removes {
+			fmt.Fprintf(&b, "    destroys %s with its data\n", ref)
+		}
+	}
+	if b.Len() == 0 {
+		return "Nothing to do.\n"
+	}
+	return b.String()
+}
+
+// describe puts a change on one line.
+func describe(c spec.Change) string {
+	var b strings.Builder
+	b.WriteString(c.Object.String())
+	switch {
+	case c.Path == "" && c.Old == "":
+		b.WriteString(": missing")
+	case c.Path == "":
+		b.WriteString(": unexpected")
+	case c.Old == "":
+		fmt.Fprintf(&b, ": %s is not set, want %s", c.Path, c.New)
+	case c.New == "":
+		fmt.Fprintf(&b, ": %s = %s, want it removed", c.Path, c.Old)
+	default:
+		fmt.Fprintf(&b, ": %s = %s, want %s", c.Path, c.Old, c.New)
+	}
+	if c.Manager != "" {
+		fmt.Fprintf(&b, " (set by %s", c.Manager)
+		if !c.When.IsZero() {
+			fmt.Fprintf(&b, " at %s", c.When.UTC().Format("2006-01-02T15:04:05Z"))
+		}
+		b.WriteByte(')')
+	}
+	return b.String()
+}

@@ -1,0 +1,100 @@
+package storekit
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+)
+
+// applySecret writes a Secret: fixed and given values as they are, generated ones as they were, or new where there are none.
+// A given value that the specification leaves out stays as it was.
+func (f *Fleet) applySecret(ctx context.Context, secret blueprint.Secret, fresh bool) error {
+	existing := map[string]any{}
+	if !fresh {
+		live, err := f.client.kube.Get(ctx, kube.RefOf(secret.Object))
+		switch {
+		case err == nil:
+			if existing, _, err = unstructured.NestedMap(live.Object, "data"); err != nil {
+				return err
+			}
+		case !apierrors.IsNotFound(err):
+			return err
+		}
+	}
+	data := make(map[string]any)
+	for key, value := range secret.Fixed {
+		data[key] = encode(value)
+	}
+	for key, alphabet := range secret.Generated {
+		if kept, ok := existing[key]; ok {
+			data[key] = kept
+			continue
+		}
+		value, err := generate(alphabet)
+		if err != nil {
+			return err
+		}
+		data[key] = encode(value)
+	}
+	for key, value := range secret.Given {
+		if value != "" {
+			data[key] = encode(value.Reveal())
+		} else if kept, ok := existing[key]; ok {
+			data[key] = kept
+		}
+	}
+	object := secret.Object.DeepCopy()
+	object.Object["data"] = data
+	_, err := f.client.kube.Apply(ctx, object)
+	return err
+}
+
+// missingKeys lists what a live Secret should have and has not, by name.
+func missingKeys(secret blueprint.Secret, live *unstructured.Unstructured) []string {
+	data, _, err := unstructured.NestedMap(live.Object, "data")
+	if err != nil {
+		data = nil
+	}
+	var missing []string
+	for _, key := range slices.Sorted(maps.Keys(secret.Generated)) {
+		if data[key] == nil {
+			missing = append(missing, key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(secret.Fixed)) {
+		if data[key] != encode(secret.Fixed[key]) {
+			missing = append(missing, key)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(secret.Given)) {
+		if value := secret.Given[key]; value != "" && data[key] != encode(value.Reveal()) {
+			missing = append(missing, key)
+		}
+	}
+	return missing
+}
+
+func encode(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
+
+func generate(alphabet blueprint.Alphabet) (string, error) {
+	out := make([]byte, alphabet.Length)
+	bound := big.NewInt(int64(len(alphabet.Characters)))
+	for i := range out {
+		n, err := rand.Int(rand.Reader, bound)
+		if err != nil {
+			return "", fmt.Errorf("generate a secret: %w", err)
+		}
+		out[i] = alphabet.Characters[n.Int64()]
+	}
+	return string(out), nil
+}

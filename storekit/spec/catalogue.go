@@ -1,0 +1,35 @@
+package spec
+
+import "github.com/Masterminds/semver/v3"
+
+// Versions that a store gets unless it says otherwise. Images are the official ones, pinned by tag.
+const (
+	WordPressVersion   = "7.1.0"  // docker-library/official-images
+	WooCommerceVersion = "11.1.2" // needs WordPress 7.0 (woocommerce/woocommerce#68966)
+	PHPVersion         = "8.3"
+	WPCLIVersion       = "2.12.0"
+	MariaDBVersion     = "11.8.8"
+	PostgresVersion    = "17.11"
+	ValkeyVersion      = "8.1.4"
+	DefaultRegistry    = "docker.io"
+)
+
+// minWordPress is the oldest WordPress that a WooCommerce version runs on. A version that does not parse needs nothing.
+func minWordPress(woocommerce string) string {
+	v, err := semver.NewVersion(woocommerce)
+	switch {
+	case err != nil:
+		return "0"
+	case !v.LessThan(semver.MustParse("11.1.0")):
+		return "7.0"
+	case !v.LessThan(semver.MustParse("10.0.0")):
+		return "6.7"
+	default:
+		return "6.0"
+	}
+}
+
+func compatible(woocommerce, wordpress string) bool {
+	v, err := semver.NewVersion(wordpress)
+	return err != nil || !v.LessThan(semver.MustParse(minWordPress(woocommerce)))
+}

@@ -1,0 +1,57 @@
+package spec
+
+import "encoding/json"
+
+// storeJSON is the recorded form of a store: its engine under the engine's name, its secrets left out.
+type storeJSON struct {
+	Name          string        `json:"name"`
+	Owner         string        `json:"owner"`
+	Plan          PlanRef       `json:"plan"`
+	Host          string        `json:"host,omitempty"`
+	Storage       Storage       `json:"storage"`
+	Egress        Egress        `json:"egress"`
+	AllowDeletion bool          `json:"allow_deletion,omitempty"`
+	Retention     DataRetention `json:"data_retention"`
+	Adopt         bool          `json:"adopt,omitempty"`
+	WooCommerce   *WooCommerce  `json:"woocommerce,omitempty"`
+	Medusa        *Medusa       `json:"medusa,omitempty"`
+	Chart         *Chart        `json:"chart,omitempty"`
+}
+
+// MarshalJSON implements [json.Marshaler]. Secrets are left out.
+func (s Store) MarshalJSON() ([]byte, error) {
+	out := storeJSON{
+		Name: s.Name, Owner: s.Owner, Plan: s.Plan, Host: s.Host, Storage: s.Storage, Egress: s.Egress,
+		AllowDeletion: s.AllowDeletion, Retention: s.Retention, Adopt: s.Adopt,
+	}
+	switch engine := s.Engine.(type) {
+	case WooCommerce:
+		out.WooCommerce = &engine
+	case Medusa:
+		out.Medusa = &engine
+	case Chart:
+		out.Chart = &engine
+	}
+	return json.Marshal(out)
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (s *Store) UnmarshalJSON(data []byte) error {
+	var in storeJSON
+	if err := json.Unmarshal(data, &in); err != nil {
+		return err
+	}
+	*s = Store{
+		Name: in.Name, Owner: in.Owner, Plan: in.Plan, Host: in.Host, Storage: in.Storage, Egress: in.Egress,
+		AllowDeletion: in.AllowDeletion, Retention: in.Retention, Adopt: in.Adopt,
+	}
+	switch {
+	case in.WooCommerce != nil:
+		s.Engine = *in.WooCommerce
+	case in.Medusa != nil:
+		s.Engine = *in.Medusa
+	case in.Chart != nil:
+		s.Engine = *in.Chart
+	}
+	return nil
+}

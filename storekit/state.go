@@ -1,0 +1,74 @@
+package storekit
+
+import (
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// State is a store as the cluster has it.
+type State struct {
+	Spec       spec.Store // as recorded by the last operation, without secrets
+	Fleet      string
+	ClusterUID string // UID of the kube-system namespace: tells clusters apart
+	Namespace  string
+	UID        string // of the namespace: tells a store from a later one of the same name
+
+	Complete bool         // the last operation finished; false while one runs or after one failed or was killed
+	Phase    string       // last step that was begun: "guardrails", "release", "ready", "expose", "done"
+	Ready    bool         // every workload is ready and nothing is missing
+	Causes   []spec.Cause // why not
+	URL      string       // "https://" + host; empty for a store without a host
+	Release  Release
+	Quota    map[string]Usage // by resource name: "limits.cpu", "limits.memory", "pods", "requests.storage", …
+
+	// Objects has an entry for each object of the store, "Kind/name". An object as desired shows the digest of what is
+	// desired, any other what differs, in words.
+	Objects map[string]string
+	Drift   []spec.Change
+}
+
+// Release is the Helm release of a store.
+type Release struct {
+	Revision     int
+	Status       string // "deployed", "failed", "pending-install", …; empty when there is none
+	Chart        string // name of the chart
+	ChartVersion string
+	AppVersion   string
+}
+
+// Usage is how much of a quota is used.
+type Usage struct {
+	Used string
+	Hard string
+}
+
+// PlanState is a plan as the cluster has it.
+type PlanState struct {
+	Plan   spec.Plan
+	Stores []string // that use it
+}
+
+// DomainState is a domain as the cluster and the DNS have it.
+type DomainState struct {
+	Domain    spec.Domain
+	Namespace string
+	Ingress   string        // name of the Ingress that serves it
+	URL       string        // "https://" + host
+	Addresses []string      // where its records must point
+	Records   []spec.Record // what the DNS needs and has
+	Verified  bool          // every record is as required
+	Findings  []string      // what is wrong, in words
+}
+
+// Result is what an Up or Destroy did.
+type Result struct {
+	Stores   map[string]*State // every store that was touched and exists; after a failure as far as it got
+	Plans    map[string]*PlanState
+	Domains  map[string]*DomainState
+	Retained []spec.ObjectRef // volumes that outlive their deleted store
+	Requests int              // API requests that were sent, waiting included
+}
+
+// Drift is what [Fleet.Refresh] found.
+type Drift struct {
+	Stores map[string][]spec.Change // only stores that differ
+}

@@ -1,0 +1,178 @@
+package storekit
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// storeWork is what a step does to a store: decided data that [operation.converge] carries out.
+type storeWork struct {
+	action   Action
+	desired  *desired
+	observed *observation
+	drift    *drift
+	obsolete []spec.ObjectRef // recorded objects that the store no longer has; those of the chart are Helm's to remove
+}
+
+// storeStep decides what to do about a store of a program.
+func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
+	env, err := f.client.environment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := store.Spec.WithDefaults()
+	o, err := f.look(ctx, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	d, err := f.client.charts.desire(ctx, f.name, s, &env.Environment, o.record)
+	if err != nil {
+		return nil, err
+	}
+	step := &Step{Target: StoreTarget(s.Name), Objects: d.digests}
+	work := &storeWork{desired: d, observed: o}
+	switch {
+	case o.namespace == nil:
+		step.Action, step.Why = Create, []string{"there is no store of that name"}
+	case o.terminating():
+		return nil, fmt.Errorf("store %q is being deleted: apply again when namespace %s is gone", s.Name, o.namespace.GetName())
+	case !o.ours && !s.Adopt:
+		return nil, f.notOwned(s.Name, o.namespace)
+	case !o.ours && !unclaimed(o.namespace):
+		return nil, fmt.Errorf("cannot adopt: %w", f.notOwned(s.Name, o.namespace))
+	case !o.ours:
+		step.Action, step.Why = Create, []string{"adopts namespace " + o.namespace.GetName()}
+	default:
+		if err := f.compareStore(ctx, step, work); err != nil {
+			return nil, err
+		}
+	}
+	work.action = step.Action
+	if step.Action != None {
+		step.run = func(ctx context.Context, op *operation) error { return op.store(ctx, store, work) }
+	}
+	return step, nil
+}
+
+// unclaimed tells whether a namespace carries no label of any fleet.
+func unclaimed(namespace *unstructured.Unstructured) bool {
+	return namespace.GetLabels()[labelFleet] == "" && namespace.GetLabels()[labelStore] == ""
+}
+
+// compareStore decides about a store that exists.
+func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) error {
+	o, d := work.observed, work.desired
+	if o.record == nil {
+		step.Action, step.Why = Resume, []string{"an earlier operation ended before it recorded anything"}
+		work.drift = new(drift)
+		return nil
+	}
+	why, err := specChanges(o.record.Spec, d.spec)
+	if err != nil {
+		return err
+	}
+	if work.drift, err = f.drift(ctx, o, d); err != nil {
+		return err
+	}
+	wanted := false // the desired form of some object changed
+	for key, entry := range o.record.Objects {
+		if _, still := d.digests[key]; still {
+			continue
+		}
+		wanted = true
+		if item, present := o.items[key]; present && !entry.Charted {
+			work.obsolete = append(work.obsolete, item.Ref)
+			step.Changes = append(step.Changes, spec.Change{Object: item.Ref, Old: "present"})
+		}
+	}
+	for key, digest := range d.digests {
+		wanted = wanted || o.entry(key).Desired != digest
+	}
+	step.Changes = append(step.Changes, work.drift.all()...)
+	switch {
+	case !o.record.Complete():
+		step.Action = Resume
+		step.Why = append([]string{fmt.Sprintf("interrupted at %s (%s, begun %s)", o.record.Operation.Phase, o.record.Operation.Holder,
+			o.record.Operation.Started.UTC().Format("2006-01-02T15:04:05Z"))}, why...)
+	case len(why) > 0:
+		step.Action, step.Why = Update, why
+	case wanted || o.record.Release.Digest != d.release.Digest:
+		step.Action, step.Why = Update, []string{"this version of storeplatform, or the cluster's nodes or ingress, ask for other objects"}
+	case !work.drift.empty():
+		step.Action, step.Why = Repair, []string{"drift"}
+	default:
+		step.Action = None
+	}
+	return nil
+}
+
+// specChanges names the fields that differ between two specifications.
+func specChanges(recorded, wanted spec.Store) ([]string, error) {
+	before, err := specFields(recorded)
+	if err != nil {
+		return nil, err
+	}
+	after, err := specFields(wanted)
+	if err != nil {
+		return nil, err
+	}
+	var why []string
+	for _, difference := range kube.Compare(before, after) {
+		why = append(why, fmt.Sprintf("%s: %s -> %s", difference.Path, orNone(difference.Old), orNone(difference.New)))
+	}
+	return why, nil
+}
+
+func specFields(s spec.Store) (*unstructured.Unstructured, error) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return nil, fmt.Errorf("encode store %q: %w", s.Name, err)
+	}
+	fields := make(map[string]any)
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("encode store %q: %w", s.Name, err)
+	}
+	return &unstructured.Unstructured{Object: fields}, nil
+}
+
+func orNone(v any) string {
+	if text := kube.Text(v); text != "" {
+		return text
+	}
+	return "none"
+}
+
+// deleteStep decides about a store that is to go.
+func (f *Fleet) deleteStep(ctx context.Context, name string) (*Step, error) {
+	o, err := f.look(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	step := &Step{Target: StoreTarget(name), Action: Delete, Why: []string{"not in the program"}}
+	switch {
+	case o.namespace == nil:
+		step.Action = None
+		return step, nil
+	case !o.ours:
+		return nil, f.notOwned(name, o.namespace)
+	case o.record != nil && !o.record.Spec.AllowDeletion:
+		return nil, fmt.Errorf("store %q: %w: set deletion_protection = false (AllowDeletion in Go), apply, then delete", name, ErrProtected)
+	}
+	if o.record != nil && o.record.Spec.Retention == spec.DeleteData {
+		for _, key := range slices.Sorted(maps.Keys(o.items)) {
+			if o.items[key].Ref.Kind == "PersistentVolumeClaim" {
+				step.Removes = append(step.Removes, o.items[key].Ref)
+			}
+		}
+	}
+	step.run = func(ctx context.Context, op *operation) error { return op.deleteStore(ctx, name, o) }
+	return step, nil
+}
