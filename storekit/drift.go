@@ -73,7 +73,8 @@ func (f *Fleet) drift(ctx context.Context, o *observation, d *desired) (*drift, 
 			}
 		}
 	}
-	for _, item := range o.strangers {
+	known := func(key string) bool { return d.digests[key] != "" || o.recorded(key) }
+	for _, item := range o.strangers(known) {
 		out.changes[item.Ref.String()] = []spec.Change{f.stranger(ctx, item)}
 		out.delete = append(out.delete, item)
 	}

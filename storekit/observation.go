@@ -22,8 +22,7 @@ type observation struct {
 	namespace *unstructured.Unstructured // nil when there is none
 	ours      bool                       // the namespace carries the labels of this store
 	record    *ledger.Record             // nil when nothing was recorded yet
-	items     map[string]kube.Item       // objects with our labels, by "Kind/name"
-	strangers []kube.Item                // quotas, limits and policies that others put beside ours
+	items     map[string]kube.Item       // objects with our labels, and all of guardKinds, by "Kind/name"
 	release   *release.Record            // nil when there is none
 	quotas    []*unstructured.Unstructured
 }
@@ -173,22 +172,25 @@ func (f *Fleet) observed(store string, namespace *unstructured.Unstructured, ite
 		}
 		o.items[key] = kube.Item{Ref: kube.RefOf(namespace), UID: namespace.GetUID(), Digest: digest, Foreign: f.client.kube.Foreign(namespace)}
 	}
-	o.sortStrangers()
 	return o, nil
 }
 
-// sortStrangers takes guard objects that the record does not know out of the items.
-func (o *observation) sortStrangers() {
-	if o.record == nil {
-		return
-	}
+// strangers are the quotas, limits and policies in the namespace that are not known to be ours.
+func (o *observation) strangers(known func(key string) bool) []kube.Item {
+	var out []kube.Item
 	for key, item := range o.items {
-		if _, known := o.record.Objects[key]; !known && slices.Contains(guardKinds(), item.Ref.Kind) {
-			o.strangers = append(o.strangers, item)
-			delete(o.items, key)
+		if slices.Contains(guardKinds(), item.Ref.Kind) && !known(key) {
+			out = append(out, item)
 		}
 	}
-	slices.SortFunc(o.strangers, func(a, b kube.Item) int { return strings.Compare(a.Ref.String(), b.Ref.String()) })
+	slices.SortFunc(out, func(a, b kube.Item) int { return strings.Compare(a.Ref.String(), b.Ref.String()) })
+	return out
+}
+
+// recorded tells whether the record knows an object.
+func (o *observation) recorded(key string) bool {
+	_, known := o.record.Objects[key]
+	return known
 }
 
 // reads are the shared reads of a fleet.

@@ -64,25 +64,27 @@ func (op *operation) store(ctx context.Context, store *Store, work *storeWork) e
 			err = errors.Join(err, recordErr)
 		}
 	}
-	state, stateErr := f.Get(tail, name)
+	state, stateErr := op.outcome(tail, name, work)
 	if stateErr == nil {
 		op.mu.Lock()
 		op.result.Stores[name] = state
 		op.mu.Unlock()
-		if state.URL != "" && err == nil {
-			store.URL.set(state.URL)
-		}
 	}
-	switch engine := work.desired.spec.Engine.(type) {
-	case spec.WooCommerce:
-		store.AdminUser.set(engine.AdminUser)
-	case spec.Medusa:
-		store.AdminUser.set(engine.AdminEmail)
+	if err == nil {
+		store.know(work.desired.spec)
 	}
 	if err == nil {
 		err = stateErr
 	}
 	return err
+}
+
+// outcome tells what a store is like after the operation.
+func (op *operation) outcome(ctx context.Context, name string, work *storeWork) (*State, error) {
+	if work.after != nil {
+		return op.fleet.state(ctx, name, work.after)
+	}
+	return op.fleet.Get(ctx, name)
 }
 
 // converge brings a store from what was observed to what is desired. Every step of it can be repeated.
@@ -322,6 +324,12 @@ var errNotReady = errors.New("did not become ready")
 
 // awaitReady waits until every workload of the store is ready, and tells what it waits for.
 func (op *operation) awaitReady(ctx context.Context, d *desired) error {
+	before := op.fleet.client.kube.Requests()
+	defer func() {
+		op.mu.Lock()
+		defer op.mu.Unlock()
+		op.result.Waiting += op.fleet.client.kube.Requests() - before
+	}()
 	var causes []spec.Cause
 	var said time.Time
 	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) {
@@ -406,7 +414,12 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		}
 		done.Objects[key] = entry
 	}
-	return op.save(ctx, work, &done)
+	if err := op.save(ctx, work, &done); err != nil {
+		return err
+	}
+	after.record = &done
+	work.after = after
+	return nil
 }
 
 // verified returns the live digest of an object that others write to, when it is as desired all the same.

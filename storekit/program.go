@@ -17,6 +17,19 @@ type Store struct {
 	AdminUser Output[string] // name of the administrator; the password is in the Secret "admin" of the store's namespace
 }
 
+// know fills the outputs of a store that exists as specified.
+func (s *Store) know(made spec.Store) {
+	if made.Host != "" {
+		s.URL.set("https://" + made.Host)
+	}
+	switch engine := made.Engine.(type) {
+	case spec.WooCommerce:
+		s.AdminUser.set(engine.AdminUser)
+	case spec.Medusa:
+		s.AdminUser.set(engine.AdminEmail)
+	}
+}
+
 // Domain is a domain of a program.
 type Domain struct {
 	Spec    spec.Domain

@@ -65,7 +65,8 @@ type Result struct {
 	Plans    map[string]*PlanState
 	Domains  map[string]*DomainState
 	Retained []spec.ObjectRef // volumes that outlive their deleted store
-	Requests int              // API requests that were sent, waiting included
+	Requests int              // API requests that were sent
+	Waiting  int              // those among them that watched workloads become ready; exact when one step runs at a time
 }
 
 // Drift is what [Fleet.Refresh] found.

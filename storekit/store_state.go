@@ -84,7 +84,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 			s.Objects[key] = "not verified: the last operation did not finish"
 		}
 	}
-	for _, item := range o.strangers {
+	for _, item := range o.strangers(o.recorded) {
 		s.Objects[item.Ref.String()] = found.text(item.Ref.String())
 	}
 	s.Ready = s.Complete && !o.terminating()
@@ -107,7 +107,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 
 // suspicious tells whether anything differs from what was recorded.
 func (f *Fleet) suspicious(o *observation) bool {
-	if len(o.strangers) > 0 {
+	if len(o.strangers(o.recorded)) > 0 {
 		return true
 	}
 	for key, entry := range o.record.Objects {

@@ -19,6 +19,7 @@ type storeWork struct {
 	desired  *desired
 	observed *observation
 	drift    *drift
+	after    *observation     // the store when the work was done
 	obsolete []spec.ObjectRef // recorded objects that the store no longer has; those of the chart are Helm's to remove
 }
 
@@ -56,7 +57,9 @@ func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
 		}
 	}
 	work.action = step.Action
-	if step.Action != None {
+	if step.Action == None {
+		store.know(d.spec)
+	} else {
 		step.run = func(ctx context.Context, op *operation) error { return op.store(ctx, store, work) }
 	}
 	return step, nil

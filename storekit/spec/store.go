@@ -131,6 +131,9 @@ func (s Store) Validate() error {
 		return errs
 	}
 	errs.under(string(s.Engine.Kind()), s.Engine.validate())
+	if chart, ok := s.Engine.(Chart); ok && s.Host != "" && chart.Service == "" {
+		errs.add("chart.service", "", "must name the Service that answers for host %s", s.Host)
+	}
 	plan, err := s.Plan.Plan()
 	if err != nil {
 		errs.add("plan", string(s.Plan), "%v", err)
@@ -167,6 +170,7 @@ func (e *FieldErrors) storage(s Store, plan Plan) {
 		e.add("storage.class", s.Storage.Class, "must be the name of a StorageClass")
 	}
 	limit := resource.MustParse(plan.MaxVolume)
+	var total resource.Quantity
 	for path, value := range map[string]string{"storage.content": s.Storage.Content, "storage.database": s.Storage.Database} {
 		q, err := ParseQuantity(value)
 		switch {
@@ -174,7 +178,12 @@ func (e *FieldErrors) storage(s Store, plan Plan) {
 			e.add(path, value, "%v", err)
 		case q.Cmp(limit) > 0:
 			e.add(path, value, "is above the largest volume that plan %q allows (%s)", plan.Name, plan.MaxVolume)
+		default:
+			total.Add(q)
 		}
+	}
+	if s.Engine.Kind() != KindChart && total.Cmp(resource.MustParse(plan.Storage)) > 0 {
+		e.add("storage", "", "content %s and database %s are together above what plan %q allows (%s)", s.Storage.Content, s.Storage.Database, plan.Name, plan.Storage)
 	}
 }
 
