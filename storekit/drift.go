@@ -1,11 +1,9 @@
 package storekit
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -23,10 +21,11 @@ type drift struct {
 	delete  []kube.Item              // objects that others put beside ours
 }
 
+// removal names the fields to remove from an object. Their places are looked up when it is done: by then our own apply may
+// have moved them.
 type removal struct {
-	ref             spec.ObjectRef
-	resourceVersion string
-	pointers        []string
+	want  *unstructured.Unstructured
+	paths []string
 }
 
 func (d *drift) empty() bool { return len(d.changes) == 0 }
@@ -116,15 +115,13 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 		return err
 	}
 	if len(added) > 0 {
-		undo := removal{ref: kube.RefOf(want), resourceVersion: live.GetResourceVersion()}
+		undo := removal{want: want}
 		for _, field := range added {
-			undo.pointers = append(undo.pointers, field.Pointer)
+			undo.paths = append(undo.paths, field.Path)
 			changes = append(changes, spec.Change{
 				Object: kube.RefOf(want), Path: field.Path, Old: kube.Text(field.Value), Manager: field.Manager, When: field.When,
 			})
 		}
-		// From the last to the first, so that a removal from a list does not move what is still to be removed.
-		slices.SortFunc(undo.pointers, func(a, b string) int { return comparePointers(b, a) })
 		out.remove[key] = undo
 	}
 	if len(changes) > 0 {
@@ -180,16 +177,4 @@ func (o *observation) entry(key string) recordEntry {
 		return recordEntry{}
 	}
 	return o.record.Objects[key]
-}
-
-// comparePointers orders JSON pointers, positions in lists as numbers.
-func comparePointers(a, b string) int {
-	return slices.CompareFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(x, y string) int {
-		i, errX := strconv.Atoi(x)
-		j, errY := strconv.Atoi(y)
-		if errX == nil && errY == nil {
-			return cmp.Compare(i, j)
-		}
-		return strings.Compare(x, y)
-	})
 }

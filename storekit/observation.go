@@ -62,13 +62,14 @@ func (f *Fleet) queries(namespace string) []kube.SnapshotQuery {
 // guardKinds are the kinds of which a store has exactly what we made.
 func guardKinds() []string { return []string{"ResourceQuota", "LimitRange", "NetworkPolicy"} }
 
-// observe reads one store afresh. The namespace itself is read first: what others own is not looked into.
-func (f *Fleet) observe(ctx context.Context, store string) (*observation, error) {
+// observe reads one store afresh, objects of further kinds too. The namespace itself is read first: what others own is not
+// looked into.
+func (f *Fleet) observe(ctx context.Context, store string, kinds ...schema.GroupVersionKind) (*observation, error) {
 	namespace, err := f.namespace(ctx, store)
 	if err != nil || namespace == nil || !f.owns(namespace, store) {
 		return &observation{namespace: namespace}, err
 	}
-	snapshot, err := f.load(ctx, namespace.GetName())
+	snapshot, err := f.load(ctx, namespace.GetName(), kinds...)
 	if err != nil {
 		return nil, err
 	}
@@ -89,13 +90,16 @@ func (f *Fleet) owns(namespace *unstructured.Unstructured, store string) bool {
 	return labels[blueprint.LabelFleet] == f.name && labels[blueprint.LabelStore] == store
 }
 
-// load takes a snapshot of one namespace, or of all, with the further kinds that charts of users make.
-func (f *Fleet) load(ctx context.Context, namespace string) (*kube.Snapshot, error) {
+// load takes a snapshot of one namespace, or of all, with the further kinds that charts of users made, and those given.
+func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.GroupVersionKind) (*kube.Snapshot, error) {
 	snapshot, err := f.client.kube.Snapshot(ctx, f.queries(namespace))
 	if err != nil {
 		return nil, err
 	}
 	further := make(map[schema.GroupVersionKind]bool)
+	for _, kind := range kinds {
+		further[kind] = true
+	}
 	for _, name := range snapshot.Namespaces() {
 		for _, item := range snapshot.Items(name) {
 			if !isRecord(item) {

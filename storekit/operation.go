@@ -1,12 +1,15 @@
 package storekit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +17,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
@@ -251,13 +255,41 @@ func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
 	return nil
 }
 
-// remove takes back what others added to an object. The object may have moved on by our own apply.
+// remove takes back what others added to an object: exactly the fields that the preview showed.
 func (op *operation) remove(ctx context.Context, undo removal) error {
-	live, err := op.fleet.client.kube.Get(ctx, undo.ref)
+	client := op.fleet.client.kube
+	live, err := client.Get(ctx, kube.RefOf(undo.want))
 	if err != nil {
 		return err
 	}
-	return op.fleet.client.kube.Remove(ctx, undo.ref, live.GetResourceVersion(), undo.pointers)
+	added, err := client.Additions(live, undo.want)
+	if err != nil {
+		return err
+	}
+	var pointers []string
+	for _, field := range added {
+		if slices.Contains(undo.paths, field.Path) {
+			pointers = append(pointers, field.Pointer)
+		}
+	}
+	if len(pointers) == 0 {
+		return nil // whoever added them has taken them back
+	}
+	// From the last to the first, so that a removal from a list does not move what is still to be removed.
+	slices.SortFunc(pointers, func(a, b string) int { return comparePointers(b, a) })
+	return client.Remove(ctx, kube.RefOf(undo.want), live.GetResourceVersion(), pointers)
+}
+
+// comparePointers orders JSON pointers, positions in lists as numbers.
+func comparePointers(a, b string) int {
+	return slices.CompareFunc(strings.Split(a, "/"), strings.Split(b, "/"), func(x, y string) int {
+		i, errX := strconv.Atoi(x)
+		j, errY := strconv.Atoi(y)
+		if errX == nil && errY == nil {
+			return cmp.Compare(i, j)
+		}
+		return strings.Compare(x, y)
+	})
 }
 
 // release brings the Helm release to the desired revision, or repairs single objects of it when only they differ.
@@ -393,7 +425,15 @@ func (op *operation) waiting(w kube.Workloads, d *desired) ([]spec.Cause, error)
 // digest: the next preview looks at it closely.
 func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	d := work.desired
-	after, err := op.fleet.observe(ctx, d.spec.Name)
+	kinds := make(map[schema.GroupVersionKind]bool)
+	for key := range d.digests {
+		object, err := d.object(key)
+		if err != nil {
+			return err
+		}
+		kinds[object.GroupVersionKind()] = true
+	}
+	after, err := op.fleet.observe(ctx, d.spec.Name, slices.Collect(maps.Keys(kinds))...)
 	if err != nil {
 		return err
 	}

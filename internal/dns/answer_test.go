@@ -32,7 +32,7 @@ func FuzzReadAnswer(f *testing.F) {
 	seed("shop CNAME .\nother A 203.0.113.7", dns.RcodeSuccess, true)
 	seed("shop NS ns.shop\n@ NS ns1\ncom. NS evil.", dns.RcodeSuccess, false)
 	seed("", dns.RcodeNameError, true)
-	seed("", 4095, true)
+	seed("", 15, true)
 	f.Fuzz(func(t *testing.T, data []byte, authoritative bool) {
 		m := new(dns.Msg)
 		if m.Unpack(data) != nil {

@@ -65,7 +65,11 @@ func ParseServers(list string) ([]string, error) {
 }
 
 func withPort(server string) string {
-	if addr, err := netip.ParseAddr(strings.Trim(server, "[]")); err == nil {
+	bare := server
+	if strings.HasPrefix(server, "[") && strings.HasSuffix(server, "]") {
+		bare = server[1 : len(server)-1]
+	}
+	if addr, err := netip.ParseAddr(bare); err == nil {
 		return net.JoinHostPort(addr.String(), "53")
 	}
 	return server

@@ -369,11 +369,11 @@ func TestCheck(t *testing.T) {
 		"all-servers-dead": {
 			reason: "the zone's servers are gone, and the recursor cannot help",
 			ns1:    silent, ns2: silent,
-			recursor: &fakeServer{records: delegations},
+			recursor: &fakeServer{records: delegations, behaviour: stuck},
 		},
 		"servers-without-address": {
 			reason:   "a delegation to names that do not exist",
-			recursor: &fakeServer{records: "example.com. NS ns9.example.net."},
+			recursor: &fakeServer{records: "example.com. NS ns9.example.net.", behaviour: stuck},
 		},
 		"offline": {
 			reason:   "no network at all: a plan must still work",

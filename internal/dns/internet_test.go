@@ -26,6 +26,7 @@ const (
 	otherQuestion // answers what nobody asked
 	noIPv6        // NOTIMP for AAAA
 	noIPv4        // SERVFAIL for A
+	stuck         // a recursor: SERVFAIL for what it does not know, as when it reaches no server of the zone
 )
 
 // fakeServer is a real DNS server on loopback, over UDP and TCP, that serves a zone.
@@ -128,8 +129,11 @@ func (s fakeServer) parse(t *testing.T) []dns.RR {
 func (s fakeServer) handler(zone []dns.RR, tcp bool) dns.HandlerFunc {
 	return func(w dns.ResponseWriter, query *dns.Msg) {
 		reply := s.reply(zone, query, tcp)
-		if reply != nil {
+		switch {
+		case reply != nil:
 			_ = w.WriteMsg(reply)
+		case tcp:
+			_ = w.Close()
 		}
 	}
 }
@@ -205,7 +209,10 @@ func (s fakeServer) answer(m *dns.Msg, zone []dns.RR, q dns.Question) {
 			m.Answer = append(m.Answer, rr)
 		}
 	}
-	if !known {
+	switch {
+	case !known && s.behaviour == stuck:
+		m.Rcode = dns.RcodeServerFailure
+	case !known:
 		m.Rcode = dns.RcodeNameError
 	}
 }

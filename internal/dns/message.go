@@ -68,7 +68,7 @@ func (v *verdict) missingRecord() string {
 }
 
 func (v *verdict) missingFamily(family string) string {
-	return fmt.Sprintf("%s: %s not found at %s, %s visitors miss the store. Add %s%s. %s",
+	return fmt.Sprintf("%s: %s not found at %s; %s visitors miss the store. Add %s%s. %s",
 		v.host.name, family, v.servers(v.host), protocol(family), v.lines(v.want.of(family)), v.place(), retry)
 }
 
@@ -157,7 +157,7 @@ func (v *verdict) recursor(h hop) string {
 		names = append(names, s.name)
 	}
 	return fmt.Sprintf("%s: the name servers of %s (%s) do not answer here; port 53 may be blocked. Asked %s instead, which may give old values%s.",
-		v.host.name, h.name, strings.Join(names, ", "), v.servers(h), wait(h))
+		v.host.name, h.zone.name, strings.Join(names, ", "), v.servers(h), wait(h))
 }
 
 func (v *verdict) lame(h hop, r reply) string {

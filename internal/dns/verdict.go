@@ -30,6 +30,8 @@ func (s Severity) rank() int { return slices.Index([]Severity{Failure, Unknown, 
 
 func (v *verdict) confidence() {
 	switch {
+	case v.host.zone.missing:
+		v.Confidence = ConfidenceLow
 	case len(v.host.answered()) == 0:
 		v.Confidence = ConfidenceNone
 	case slices.ContainsFunc(v.trail.hops, func(h hop) bool { return h.recursive }):
@@ -134,7 +136,6 @@ func (v *verdict) judgeFamily(family string) {
 	c := compare(ofFamily(v.host.addresses(), family), v.want.of(family))
 	switch {
 	case len(c.wanted) == 0 && len(c.got) == 0:
-		return
 	case len(c.wanted) == 0:
 		v.stray(family, c)
 	case len(c.got) == 0 && v.gap(family) != "":

@@ -52,7 +52,7 @@ func query(ctx context.Context, wire exchanger, server, name string, qtype uint1
 	reply, err := attempt(ctx, wire, "udp", server, q)
 	if err == nil && reply.Truncated {
 		if reply, err = attempt(ctx, wire, "tcp", server, q); err != nil {
-			return nil, fmt.Errorf("answers too long for UDP and not over TCP (%w)", err)
+			return nil, errors.New("cuts its answer over UDP and does not give it over TCP")
 		}
 	}
 	if err != nil {

@@ -113,6 +113,13 @@ func podCauses(p *corev1.Pod, events []*corev1.Event) []spec.Cause {
 		}
 	}
 	for _, s := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if ended := s.State.Terminated; p.Status.Phase == corev1.PodFailed && ended != nil && ended.ExitCode != 0 {
+			return []spec.Cause{{
+				Code: JobFailed, Object: object, Message: fmt.Sprintf("container %s failed", s.Name),
+				Evidence: strings.TrimSpace(fmt.Sprintf("exit code %d %s", ended.ExitCode, ended.Message)),
+				Fix:      fmt.Sprintf("Read its log: kubectl -n %s logs %s -c %s", p.Namespace, p.Name, s.Name),
+			}}
+		}
 		if last := s.LastTerminationState.Terminated; last != nil && last.Reason == "OOMKilled" {
 			return []spec.Cause{{
 				Code: OutOfMemory, Object: object, Message: fmt.Sprintf("container %s was killed: it used more memory than its limit%s", s.Name, memoryLimit(p, s.Name)),

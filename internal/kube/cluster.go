@@ -44,6 +44,9 @@ func New(config *rest.Config, manager string) (*Cluster, error) {
 	if c.Config.UserAgent == "" {
 		c.Config.UserAgent = manager
 	}
+	if c.Config.WarningHandler == nil && c.Config.WarningHandlerWithContext == nil {
+		c.Config.WarningHandler = rest.NoWarnings{} // else they go to standard error
+	}
 	c.Config.Wrap(c.watchTransport)
 
 	httpClient, err := rest.HTTPClientFor(c.Config)

@@ -146,7 +146,7 @@ func ParseKubeconfig(content string) (*clientcmdapi.Config, error) {
 	switch {
 	case err == nil && looksLikeKubeconfig(decoded):
 		fix = "It looks base64-encoded: wrap it in base64decode(...)."
-	case !strings.ContainsAny(trimmed, "\n{"):
+	case !strings.ContainsAny(trimmed, "\n{[ "):
 		fix = "It looks like a path: use config_path for a file, or file(...) for its content."
 	}
 	return nil, &AccessError{"Kubeconfig", problem, fix}

@@ -2,7 +2,7 @@ package spec
 
 // Medusa runs Medusa v2 (server and worker) on PostgreSQL.
 type Medusa struct {
-	Image         string   `json:"image"`       // the shop's image: Medusa has no official one. Tag and digest, or an exact tag
+	Image         string   `json:"image"`       // the shop's image, with the built server in /app: Medusa has no official one. Tag and digest, or an exact tag
 	AdminEmail    string   `json:"admin_email"` // first administrator
 	AdminPassword Secret   `json:"-"`           // default generated; in the Secret "admin" of the store's namespace either way
 	Cache         bool     `json:"cache"`       // run a Redis-compatible cache: sessions and events survive a restart

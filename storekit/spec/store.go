@@ -38,7 +38,7 @@ type Egress string
 
 // The egress profiles.
 const (
-	EgressNone Egress = "none" // nothing
+	EgressNone Egress = "none" // nothing; only the setup of WooCommerce fetches its plugin, over HTTPS
 	EgressWeb  Egress = "web"  // public addresses on TCP 80 and 443 (payments, updates) and 587 (mail)
 )
 

@@ -1,0 +1,146 @@
+package provider
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
+	"github.com/hashicorp/terraform-plugin-testing/knownvalue"
+	"github.com/hashicorp/terraform-plugin-testing/plancheck"
+	"github.com/hashicorp/terraform-plugin-testing/statecheck"
+	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+)
+
+const storeAddress = "storeplatform_store.test"
+
+// storeChange is one attribute that is changed in place.
+type storeChange struct{ engine, name, expression string }
+
+// lifeOfAStore creates a store, changes one attribute after the other, imports it, and destroys it.
+func lifeOfAStore(t *testing.T, engine string, settings block, changes []storeChange) {
+	t.Helper()
+	a := newAcceptance(t)
+	store := a.store(engine, settings)
+	config := func() string { return a.config(store.with(engine, settings.object()).resource("storeplatform_store")) }
+	steps := []resource.TestStep{{
+		Config:           config(),
+		ConfigPlanChecks: emptyAfter,
+		ConfigStateChecks: []statecheck.StateCheck{
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("ready"), knownvalue.Bool(true)),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("id"), knownvalue.StringExact(a.name)),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("namespace"), knownvalue.StringExact("store-"+a.name)),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("release").AtMapKey("status"), knownvalue.StringExact("deployed")),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("release").AtMapKey("revision"), knownvalue.Int64Exact(1)),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("cluster_uid"), knownvalue.NotNull()),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("quota").AtMapKey("pods").AtMapKey("hard"), knownvalue.StringExact("10")),
+		},
+	}, importOf(storeAddress)}
+	for _, change := range changes {
+		if change.engine == "" {
+			store = store.with(change.name, change.expression)
+		} else {
+			settings = settings.with(change.name, change.expression)
+		}
+		step := updateOf(storeAddress, config())
+		step.PreConfig = func() { t.Logf("change %s %s = %s", change.engine, change.name, change.expression) }
+		steps = append(steps, step)
+	}
+	verify := importOf(storeAddress)
+	verify.ImportStateVerifyIgnore = []string{"timeouts"}
+	steps = append(steps, verify)
+	a.run(t, steps...)
+}
+
+func TestAccStoreWooCommerce(t *testing.T) {
+	t.Parallel()
+	const engine = "woocommerce"
+	lifeOfAStore(t, engine, wooCommerceBlock(), []storeChange{
+		{engine, "title", `"Acme & Sons"`},
+		{engine, "admin_email", `"other@acme.example"`},
+		{engine, "locale", `"de_DE"`},
+		{engine, "version", `"10.0.1"`},
+		{engine, "wordpress_version", `"7.0"`},
+		{engine, "plugin_source", `"https://mirror.acme.example/woocommerce.%s.zip"`},
+		{engine, "plugin_sha256", `"` + sha + `"`},
+		{engine, "registry", `"mirror.acme.example"`},
+		{engine, "smtp", `{ host = "mail.acme.example", from = "shop@acme.example" }`},
+		{engine, "smtp", `{ host = "mail.acme.example", from = "shop@acme.example", port = 2525, user = "shop", password_wo = "secret" }`},
+		{engine, "smtp", ""},
+		{"", "owner", `"other"`},
+		{"", "plan", `"premium"`},
+		{"", "host", `"shop.acme.example"`},
+		{"", "host", `"other.acme.example"`},
+		{"", "host", ""},
+		{"", "egress", `"none"`},
+		{"", "data_retention", `"retain"`},
+		{"", "data_retention", `"delete"`},
+		{"", "adopt_existing", "true"},
+		{"", "deletion_protection", "true"},
+		{"", "deletion_protection", "false"},
+		{"", "timeouts", `{ create = "5m", update = "6m", delete = "7m" }`},
+	})
+}
+
+const sha = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+func TestAccStoreMedusa(t *testing.T) {
+	t.Parallel()
+	const engine = "medusa"
+	lifeOfAStore(t, engine, medusaBlock(), []storeChange{
+		{engine, "image", `"registry.acme.example/shop:1.5.0"`},
+		{engine, "admin_email", `"other@acme.example"`},
+		{"", "plan", `"premium"`},
+		{engine, "cache", "true"},
+		{engine, "worker", "true"},
+		{engine, "cors", `["https://shop.acme.example"]`},
+		{engine, "registry", `"mirror.acme.example"`},
+		{engine, "cache", "false"},
+		{"", "host", `"api.acme.example"`},
+	})
+}
+
+func TestAccStoreChart(t *testing.T) {
+	t.Parallel()
+	const engine = "chart"
+	source := func(version string) string { return fmt.Sprintf("%q", writeChart(t, version)) }
+	lifeOfAStore(t, engine, block{"source": source("1.0.0"), "service": `"web"`}, []storeChange{
+		{engine, "source", source("1.1.0")},
+		{engine, "version", `"1.1.0"`},
+		{engine, "values", `yamlencode({ replicas = 2 })`},
+		{engine, "port", "8080"},
+		{engine, "target", "8081"},
+		{engine, "service", ""},
+		{engine, "username", `"user"`},
+	})
+}
+
+func TestAccStoreSpellingsAreNoChange(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	settings := block{"source": fmt.Sprintf("%q", writeChart(t, "1.0.0")), "values": `jsonencode({ replicas = 1, labels = { a = "b" } })`}
+	store := a.store("chart", settings).with("host", `"Shop.Acme.Example."`).with("storage", `{ content = "1024Mi" }`)
+	same := store.with("chart", settings.with("values", `"labels: {a: b}\nreplicas: 1\n"`).object()).
+		with("host", `"shop.acme.example"`).with("storage", `{ content = "1Gi" }`).with("plan", `"standard"`)
+	none := emptyAfter
+	none.PreApply = []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}
+	a.run(t,
+		resource.TestStep{Config: a.config(store.resource("storeplatform_store")), ConfigPlanChecks: emptyAfter},
+		resource.TestStep{Config: a.config(same.resource("storeplatform_store")), ConfigPlanChecks: none},
+	)
+}
+
+func TestAccStoreInheritsFromTheProvider(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	config := func(owner, domain string) string {
+		return fmt.Sprintf("provider \"storeplatform\" {\n  kubeconfig = file(%q)\n  fleet = %q\n  owner = %q\n  base_domain = %q\n}\n", a.cluster.KubeconfigPath, a.fleet, owner, domain) +
+			a.store("woocommerce", wooCommerceBlock()).with("owner", "").resource("storeplatform_store")
+	}
+	second := updateOf(storeAddress, config("second", "two.acme.example"))
+	second.ConfigStateChecks = []statecheck.StateCheck{
+		statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("owner"), knownvalue.StringExact("second")),
+		statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("host"), knownvalue.StringExact(a.name+".two.acme.example")),
+		statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("url"), knownvalue.StringExact("https://"+a.name+".two.acme.example")),
+	}
+	a.run(t, resource.TestStep{Config: config("first", "one.acme.example"), ConfigPlanChecks: emptyAfter}, second)
+}

@@ -1,0 +1,392 @@
+package provider
+
+import (
+	"context"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+type storeModel struct {
+	Name               types.String   `tfsdk:"name"`
+	Owner              types.String   `tfsdk:"owner"`
+	Plan               planRefValue   `tfsdk:"plan"`
+	Host               hostValue      `tfsdk:"host"`
+	Storage            types.Object   `tfsdk:"storage"`
+	Egress             types.String   `tfsdk:"egress"`
+	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
+	DataRetention      types.String   `tfsdk:"data_retention"`
+	AdoptExisting      types.Bool     `tfsdk:"adopt_existing"`
+	WooCommerce        types.Object   `tfsdk:"woocommerce"`
+	Medusa             types.Object   `tfsdk:"medusa"`
+	Chart              types.Object   `tfsdk:"chart"`
+	Timeouts           timeouts.Value `tfsdk:"timeouts"`
+
+	ID         types.String `tfsdk:"id"`
+	Namespace  types.String `tfsdk:"namespace"`
+	URL        types.String `tfsdk:"url"`
+	Ready      types.Bool   `tfsdk:"ready"`
+	Release    types.Object `tfsdk:"release"`
+	Quota      types.Map    `tfsdk:"quota"`
+	Objects    types.Map    `tfsdk:"objects"`
+	ClusterUID types.String `tfsdk:"cluster_uid"`
+}
+
+type storageModel struct {
+	Class    types.String  `tfsdk:"class"`
+	Content  quantityValue `tfsdk:"content"`
+	Database quantityValue `tfsdk:"database"`
+}
+
+type wooCommerceModel struct {
+	Title                  types.String `tfsdk:"title"`
+	AdminEmail             types.String `tfsdk:"admin_email"`
+	AdminUser              types.String `tfsdk:"admin_user"`
+	AdminPasswordWO        types.String `tfsdk:"admin_password_wo"`
+	AdminPasswordWOVersion types.Int64  `tfsdk:"admin_password_wo_version"`
+	Locale                 types.String `tfsdk:"locale"`
+	Version                types.String `tfsdk:"version"`
+	WordPressVersion       types.String `tfsdk:"wordpress_version"`
+	PluginSource           types.String `tfsdk:"plugin_source"`
+	PluginSHA256           types.String `tfsdk:"plugin_sha256"`
+	Registry               types.String `tfsdk:"registry"`
+	SMTP                   types.Object `tfsdk:"smtp"`
+}
+
+type smtpModel struct {
+	Host              types.String `tfsdk:"host"`
+	Port              types.Int64  `tfsdk:"port"`
+	User              types.String `tfsdk:"user"`
+	PasswordWO        types.String `tfsdk:"password_wo"`
+	PasswordWOVersion types.Int64  `tfsdk:"password_wo_version"`
+	From              types.String `tfsdk:"from"`
+}
+
+type medusaModel struct {
+	Image                  types.String `tfsdk:"image"`
+	AdminEmail             types.String `tfsdk:"admin_email"`
+	AdminPasswordWO        types.String `tfsdk:"admin_password_wo"`
+	AdminPasswordWOVersion types.Int64  `tfsdk:"admin_password_wo_version"`
+	Cache                  types.Bool   `tfsdk:"cache"`
+	Worker                 types.Bool   `tfsdk:"worker"`
+	CORS                   types.List   `tfsdk:"cors"`
+	Registry               types.String `tfsdk:"registry"`
+}
+
+type chartModel struct {
+	Source     types.String  `tfsdk:"source"`
+	Version    types.String  `tfsdk:"version"`
+	Values     documentValue `tfsdk:"values"`
+	Service    types.String  `tfsdk:"service"`
+	Port       types.Int64   `tfsdk:"port"`
+	Target     types.Int64   `tfsdk:"target"`
+	Username   types.String  `tfsdk:"username"`
+	PasswordWO types.String  `tfsdk:"password_wo"`
+}
+
+type releaseModel struct {
+	Revision     types.Int64  `tfsdk:"revision"`
+	Status       types.String `tfsdk:"status"`
+	Chart        types.String `tfsdk:"chart"`
+	ChartVersion types.String `tfsdk:"chart_version"`
+	AppVersion   types.String `tfsdk:"app_version"`
+}
+
+// Types of the nested attributes, as the schema has them; a test compares the two.
+var (
+	storageTypes = map[string]attr.Type{"class": types.StringType, "content": quantityType{}, "database": quantityType{}}
+	smtpTypes    = map[string]attr.Type{
+		"host": types.StringType, "port": types.Int64Type, "user": types.StringType, "password_wo": types.StringType,
+		"password_wo_version": types.Int64Type, "from": types.StringType,
+	}
+	wooCommerceTypes = map[string]attr.Type{
+		"title": types.StringType, "admin_email": types.StringType, "admin_user": types.StringType, "admin_password_wo": types.StringType,
+		"admin_password_wo_version": types.Int64Type, "locale": types.StringType, "version": types.StringType,
+		"wordpress_version": types.StringType, "plugin_source": types.StringType, "plugin_sha256": types.StringType,
+		"registry": types.StringType, "smtp": types.ObjectType{AttrTypes: smtpTypes},
+	}
+	medusaTypes = map[string]attr.Type{
+		"image": types.StringType, "admin_email": types.StringType, "admin_password_wo": types.StringType,
+		"admin_password_wo_version": types.Int64Type, "cache": types.BoolType, "worker": types.BoolType,
+		"cors": types.ListType{ElemType: types.StringType}, "registry": types.StringType,
+	}
+	chartTypes = map[string]attr.Type{
+		"source": types.StringType, "version": types.StringType, "values": documentType{}, "service": types.StringType,
+		"port": types.Int64Type, "target": types.Int64Type, "username": types.StringType, "password_wo": types.StringType,
+	}
+	releaseTypes = map[string]attr.Type{
+		"revision": types.Int64Type, "status": types.StringType, "chart": types.StringType, "chart_version": types.StringType,
+		"app_version": types.StringType,
+	}
+	usageTypes = map[string]attr.Type{"used": types.StringType, "hard": types.StringType}
+)
+
+func wooCommerceDefaults() spec.WooCommerce {
+	engine, _ := spec.Store{Engine: spec.WooCommerce{}}.WithDefaults().Engine.(spec.WooCommerce)
+	return engine
+}
+
+func medusaDefaults() spec.Medusa {
+	engine, _ := spec.Store{Engine: spec.Medusa{}}.WithDefaults().Engine.(spec.Medusa)
+	return engine
+}
+
+// engineKind is the engine that the model names; empty when it names none, or one that is not known to be there.
+func (m storeModel) engineKind() spec.EngineKind {
+	switch {
+	case !m.WooCommerce.IsNull():
+		return spec.KindWooCommerce
+	case !m.Medusa.IsNull():
+		return spec.KindMedusa
+	case !m.Chart.IsNull():
+		return spec.KindChart
+	default:
+		return ""
+	}
+}
+
+// spec makes the specification of the store. Secrets are in it only if m was decoded from a configuration. Unknown values are
+// left empty: see [storeModel.unknownInputs].
+func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Store {
+	s := spec.Store{
+		Name:          m.Name.ValueString(),
+		Owner:         m.Owner.ValueString(),
+		Plan:          spec.PlanRef(m.Plan.ValueString()),
+		Host:          m.Host.ValueString(),
+		Egress:        spec.Egress(m.Egress.ValueString()),
+		AllowDeletion: !m.DeletionProtection.ValueBool() && !m.DeletionProtection.IsNull(),
+		Retention:     spec.DataRetention(m.DataRetention.ValueString()),
+		Adopt:         m.AdoptExisting.ValueBool(),
+	}
+	if storage := decodeObject[storageModel](ctx, m.Storage, diags); storage != nil {
+		s.Storage = spec.Storage{Class: storage.Class.ValueString(), Content: storage.Content.ValueString(), Database: storage.Database.ValueString()}
+	}
+	switch m.engineKind() {
+	case spec.KindWooCommerce:
+		s.Engine = m.wooCommerce(ctx, diags)
+	case spec.KindMedusa:
+		s.Engine = m.medusa(ctx, diags)
+	case spec.KindChart:
+		s.Engine = m.chart(ctx, diags)
+	}
+	return s
+}
+
+func (m storeModel) wooCommerce(ctx context.Context, diags *diag.Diagnostics) spec.WooCommerce {
+	set := decodeObject[wooCommerceModel](ctx, m.WooCommerce, diags)
+	if set == nil {
+		return spec.WooCommerce{}
+	}
+	engine := spec.WooCommerce{
+		Title:         set.Title.ValueString(),
+		AdminEmail:    set.AdminEmail.ValueString(),
+		AdminUser:     set.AdminUser.ValueString(),
+		AdminPassword: spec.Secret(set.AdminPasswordWO.ValueString()),
+		Locale:        set.Locale.ValueString(),
+		Version:       set.Version.ValueString(),
+		WordPress:     set.WordPressVersion.ValueString(),
+		PluginSource:  set.PluginSource.ValueString(),
+		PluginSHA256:  set.PluginSHA256.ValueString(),
+		Registry:      set.Registry.ValueString(),
+	}
+	if smtp := decodeObject[smtpModel](ctx, set.SMTP, diags); smtp != nil {
+		engine.SMTP = &spec.SMTP{
+			Host:     smtp.Host.ValueString(),
+			Port:     int(smtp.Port.ValueInt64()),
+			User:     smtp.User.ValueString(),
+			Password: spec.Secret(smtp.PasswordWO.ValueString()),
+			From:     smtp.From.ValueString(),
+		}
+	}
+	return engine
+}
+
+func (m storeModel) medusa(ctx context.Context, diags *diag.Diagnostics) spec.Medusa {
+	set := decodeObject[medusaModel](ctx, m.Medusa, diags)
+	if set == nil {
+		return spec.Medusa{}
+	}
+	return spec.Medusa{
+		Image:         set.Image.ValueString(),
+		AdminEmail:    set.AdminEmail.ValueString(),
+		AdminPassword: spec.Secret(set.AdminPasswordWO.ValueString()),
+		Cache:         set.Cache.ValueBool(),
+		Worker:        set.Worker.ValueBool(),
+		CORS:          stringsOf(set.CORS),
+		Registry:      set.Registry.ValueString(),
+	}
+}
+
+func (m storeModel) chart(ctx context.Context, diags *diag.Diagnostics) spec.Chart {
+	set := decodeObject[chartModel](ctx, m.Chart, diags)
+	if set == nil {
+		return spec.Chart{}
+	}
+	engine := spec.Chart{
+		Source:   set.Source.ValueString(),
+		Version:  set.Version.ValueString(),
+		Service:  set.Service.ValueString(),
+		Port:     int(set.Port.ValueInt64()),
+		Target:   int(set.Target.ValueInt64()),
+		Username: set.Username.ValueString(),
+		Password: spec.Secret(set.PasswordWO.ValueString()),
+	}
+	if text := set.Values.ValueString(); text != "" {
+		values, err := parseDocument(text)
+		if err != nil {
+			invalid(attributePath("chart.values"), "", err.Error(), diags)
+		}
+		engine.Values = values
+	}
+	return engine
+}
+
+// withSecrets gives s the write-only values of a configuration: a plan and a state never have them.
+func withSecrets(ctx context.Context, s spec.Store, config storeModel, diags *diag.Diagnostics) spec.Store {
+	given := config.spec(ctx, diags)
+	switch engine := s.Engine.(type) {
+	case spec.WooCommerce:
+		from, _ := given.Engine.(spec.WooCommerce)
+		engine.AdminPassword = from.AdminPassword
+		if engine.SMTP != nil && from.SMTP != nil {
+			engine.SMTP.Password = from.SMTP.Password
+		}
+		s.Engine = engine
+	case spec.Medusa:
+		from, _ := given.Engine.(spec.Medusa)
+		engine.AdminPassword = from.AdminPassword
+		s.Engine = engine
+	case spec.Chart:
+		from, _ := given.Engine.(spec.Chart)
+		engine.Password = from.Password
+		s.Engine = engine
+	}
+	return s
+}
+
+// storeModelFrom makes the model of what the cluster has. What the cluster does not know (timeouts, versions of write-only
+// values) comes from prior, which may be the zero model.
+func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, diags *diag.Diagnostics) storeModel {
+	s := st.Spec.WithDefaults()
+	m := storeModel{
+		Name:               types.StringValue(s.Name),
+		Owner:              types.StringValue(s.Owner),
+		Plan:               spell[planRef](string(s.Plan)),
+		Host:               spell[host](s.Host),
+		Egress:             types.StringValue(string(s.Egress)),
+		DeletionProtection: types.BoolValue(!s.AllowDeletion),
+		DataRetention:      types.StringValue(string(s.Retention)),
+		AdoptExisting:      types.BoolValue(s.Adopt),
+		WooCommerce:        types.ObjectNull(wooCommerceTypes),
+		Medusa:             types.ObjectNull(medusaTypes),
+		Chart:              types.ObjectNull(chartTypes),
+		Timeouts:           prior.Timeouts,
+		ID:                 types.StringValue(s.Name),
+		Namespace:          types.StringValue(spec.NamespaceOf(s.Name)),
+		URL:                optionalString(st.URL),
+		Ready:              types.BoolValue(st.Ready),
+		Objects:            stringMap(st.Objects),
+		ClusterUID:         types.StringValue(st.ClusterUID),
+	}
+	m.Storage = encodeObject(ctx, storageTypes, &storageModel{
+		Class:    optionalString(s.Storage.Class),
+		Content:  spell[quantity](s.Storage.Content),
+		Database: spell[quantity](s.Storage.Database),
+	}, diags)
+	switch engine := s.Engine.(type) {
+	case spec.WooCommerce:
+		m.WooCommerce = wooCommerceFrom(ctx, engine, prior, diags)
+	case spec.Medusa:
+		m.Medusa = medusaFrom(ctx, engine, prior, diags)
+	case spec.Chart:
+		m.Chart = chartFrom(ctx, engine, diags)
+	}
+	m.Release = encodeObject(ctx, releaseTypes, &releaseModel{
+		Revision:     types.Int64Value(int64(st.Release.Revision)),
+		Status:       optionalString(st.Release.Status),
+		Chart:        optionalString(st.Release.Chart),
+		ChartVersion: optionalString(st.Release.ChartVersion),
+		AppVersion:   optionalString(st.Release.AppVersion),
+	}, diags)
+	m.Quota = quotaFrom(st.Quota)
+	return m
+}
+
+func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeModel, diags *diag.Diagnostics) types.Object {
+	m := wooCommerceModel{
+		Title:            types.StringValue(engine.Title),
+		AdminEmail:       types.StringValue(engine.AdminEmail),
+		AdminUser:        types.StringValue(engine.AdminUser),
+		Locale:           types.StringValue(engine.Locale),
+		Version:          types.StringValue(engine.Version),
+		WordPressVersion: types.StringValue(engine.WordPress),
+		PluginSource:     types.StringValue(engine.PluginSource),
+		PluginSHA256:     optionalString(engine.PluginSHA256),
+		Registry:         types.StringValue(engine.Registry),
+		SMTP:             types.ObjectNull(smtpTypes),
+	}
+	var priorSMTP *smtpModel
+	if before := decodeObject[wooCommerceModel](ctx, prior.WooCommerce, diags); before != nil {
+		m.AdminPasswordWOVersion = before.AdminPasswordWOVersion
+		priorSMTP = decodeObject[smtpModel](ctx, before.SMTP, diags)
+	}
+	if engine.SMTP != nil {
+		smtp := smtpModel{
+			Host: types.StringValue(engine.SMTP.Host),
+			Port: types.Int64Value(int64(engine.SMTP.Port)),
+			User: optionalString(engine.SMTP.User),
+			From: types.StringValue(engine.SMTP.From),
+		}
+		if priorSMTP != nil {
+			smtp.PasswordWOVersion = priorSMTP.PasswordWOVersion
+		}
+		m.SMTP = encodeObject(ctx, smtpTypes, &smtp, diags)
+	}
+	return encodeObject(ctx, wooCommerceTypes, &m, diags)
+}
+
+func medusaFrom(ctx context.Context, engine spec.Medusa, prior storeModel, diags *diag.Diagnostics) types.Object {
+	m := medusaModel{
+		Image:      types.StringValue(engine.Image),
+		AdminEmail: types.StringValue(engine.AdminEmail),
+		Cache:      types.BoolValue(engine.Cache),
+		Worker:     types.BoolValue(engine.Worker),
+		CORS:       listOf(engine.CORS),
+		Registry:   types.StringValue(engine.Registry),
+	}
+	if before := decodeObject[medusaModel](ctx, prior.Medusa, diags); before != nil {
+		m.AdminPasswordWOVersion = before.AdminPasswordWOVersion
+	}
+	return encodeObject(ctx, medusaTypes, &m, diags)
+}
+
+func chartFrom(ctx context.Context, engine spec.Chart, diags *diag.Diagnostics) types.Object {
+	values, err := formatDocument(engine.Values)
+	if err != nil {
+		diags.AddError("Chart Values Not Readable", "The values that the cluster has on record cannot be written as YAML: "+err.Error())
+	}
+	return encodeObject(ctx, chartTypes, &chartModel{
+		Source:   types.StringValue(engine.Source),
+		Version:  optionalString(engine.Version),
+		Values:   spell[document](values),
+		Service:  optionalString(engine.Service),
+		Port:     types.Int64Value(int64(engine.Port)),
+		Target:   types.Int64Value(int64(engine.Target)),
+		Username: optionalString(engine.Username),
+	}, diags)
+}
+
+func quotaFrom(quota map[string]storekit.Usage) types.Map {
+	values := make(map[string]attr.Value, len(quota))
+	for name, usage := range quota {
+		values[name] = types.ObjectValueMust(usageTypes, map[string]attr.Value{
+			"used": types.StringValue(usage.Used), "hard": types.StringValue(usage.Hard),
+		})
+	}
+	return types.MapValueMust(types.ObjectType{AttrTypes: usageTypes}, values)
+}

@@ -1,0 +1,230 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/path"
+	"github.com/hashicorp/terraform-plugin-framework/resource"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+var (
+	_ resource.ResourceWithConfigure      = (*storeResource)(nil)
+	_ resource.ResourceWithValidateConfig = (*storeResource)(nil)
+	_ resource.ResourceWithModifyPlan     = (*storeResource)(nil)
+	_ resource.ResourceWithImportState    = (*storeResource)(nil)
+	_ resource.ResourceWithIdentity       = (*storeResource)(nil)
+)
+
+func newStoreResource() resource.Resource { return &storeResource{} }
+
+type storeResource struct {
+	platform *platform
+}
+
+// halfMade is the key in private state of a store whose creation failed. Terraform taints such a store and would replace it;
+// it is resumed instead: see [storeResource.Delete].
+const halfMade = "half_made"
+
+// Metadata implements [resource.Resource].
+func (r *storeResource) Metadata(_ context.Context, req resource.MetadataRequest, resp *resource.MetadataResponse) {
+	resp.TypeName = req.ProviderTypeName + "_store"
+}
+
+// Schema implements [resource.Resource].
+func (r *storeResource) Schema(ctx context.Context, _ resource.SchemaRequest, resp *resource.SchemaResponse) {
+	resp.Schema = storeSchema(ctx)
+}
+
+// IdentitySchema implements [resource.ResourceWithIdentity].
+func (r *storeResource) IdentitySchema(_ context.Context, _ resource.IdentitySchemaRequest, resp *resource.IdentitySchemaResponse) {
+	resp.IdentitySchema = fleetIdentitySchema("name", "Name of the store.")
+}
+
+// Configure implements [resource.ResourceWithConfigure].
+func (r *storeResource) Configure(_ context.Context, req resource.ConfigureRequest, resp *resource.ConfigureResponse) {
+	r.platform = configured(req.ProviderData, &resp.Diagnostics)
+}
+
+// Create implements [resource.Resource].
+func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
+	var plan, config storeModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Creating a store", &resp.Diagnostics) {
+		return
+	}
+	timeout, diags := plan.Timeouts.Create(ctx, r.platform.timeouts.create)
+	resp.Diagnostics.Append(diags...)
+	st, err := r.up(ctx, plan, config, timeout, &resp.Diagnostics)
+	if st != nil {
+		model := storeModelFrom(ctx, st, plan, &resp.Diagnostics)
+		if err == nil {
+			keepPlanned(&model, plan, &resp.Diagnostics)
+		}
+		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+		r.platform.identify(ctx, resp.Identity, "name", model.Name, &resp.Diagnostics)
+	}
+	if err != nil {
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, halfMade, []byte("true"))...)
+		resp.Diagnostics.Append(attempt{"create", storekit.StoreTarget(plan.Name.ValueString()), timeout}.diagnose(err)...)
+	}
+}
+
+// Read implements [resource.Resource].
+func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp *resource.ReadResponse) {
+	var state storeModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	r.platform.identify(ctx, resp.Identity, "name", state.Name, &resp.Diagnostics)
+	if r.platform.unknown() {
+		r.platform.keepState(&resp.Diagnostics)
+		return
+	}
+	name := state.Name.ValueString()
+	st, err := r.platform.fleet.Get(ctx, name)
+	switch {
+	case errors.Is(err, storekit.ErrNotFound):
+		resp.Diagnostics.AddWarning("Store Is Gone", fmt.Sprintf("Store %q (namespace %s) is not in the cluster any more. It is taken out of state, and planned to be created again.", name, spec.NamespaceOf(name)))
+		resp.State.RemoveResource(ctx)
+	case err != nil:
+		resp.Diagnostics.Append(attempt{verb: "read", target: storekit.StoreTarget(name)}.diagnose(err)...)
+	case !state.ClusterUID.IsNull() && state.ClusterUID.ValueString() != st.ClusterUID:
+		resp.Diagnostics.AddWarning("Cluster Is Another One", fmt.Sprintf("Store %q was made in the cluster with UID %s, but the provider now points to the one with UID %s. "+
+			"It is taken out of state, and planned to be created in the new cluster. Point the provider back if that is not what you want.", name, state.ClusterUID.ValueString(), st.ClusterUID))
+		resp.State.RemoveResource(ctx)
+	default:
+		model := storeModelFrom(ctx, st, state, &resp.Diagnostics)
+		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+	}
+}
+
+// Update implements [resource.Resource]. After an error state stays as it was: the next refresh shows what is there.
+func (r *storeResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan, config storeModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
+	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Updating a store", &resp.Diagnostics) {
+		return
+	}
+	r.platform.identify(ctx, resp.Identity, "name", plan.Name, &resp.Diagnostics)
+	timeout, diags := plan.Timeouts.Update(ctx, r.platform.timeouts.update)
+	resp.Diagnostics.Append(diags...)
+	st, err := r.up(ctx, plan, config, timeout, &resp.Diagnostics)
+	if err != nil {
+		resp.Diagnostics.Append(attempt{"update", storekit.StoreTarget(plan.Name.ValueString()), timeout}.diagnose(err)...)
+		return
+	}
+	model := storeModelFrom(ctx, st, plan, &resp.Diagnostics)
+	keepPlanned(&model, plan, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, halfMade, nil)...)
+}
+
+// Delete implements [resource.Resource]. A destroy of a protected store is refused at plan; one that arrives here comes from a
+// replacement that no plan could see: a taint or -replace.
+func (r *storeResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
+	var state storeModel
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	unfinished, diags := req.Private.GetKey(ctx, halfMade)
+	resp.Diagnostics.Append(diags...)
+	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Deleting a store", &resp.Diagnostics) {
+		return
+	}
+	timeout, diags := state.Timeouts.Delete(ctx, r.platform.timeouts.delete)
+	resp.Diagnostics.Append(diags...)
+	target := storekit.StoreTarget(state.Name.ValueString())
+	try := attempt{"delete", target, timeout}
+	if state.DeletionProtection.ValueBool() {
+		if len(unfinished) == 0 {
+			try.protected(&resp.Diagnostics)
+			return
+		}
+		resp.Diagnostics.AddWarning("Store Is Resumed", fmt.Sprintf("The creation of %s had failed, so Terraform replaces it. It is protected: what is there is kept, and its creation goes on from there.", try.object()))
+		return
+	}
+	_, err := r.platform.fleet.Destroy(ctx, storekit.Only(target), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
+	if err != nil && !errors.Is(err, storekit.ErrNotFound) {
+		resp.Diagnostics.Append(try.diagnose(err)...)
+	}
+}
+
+// ImportState implements [resource.ResourceWithImportState]. The id is the name of the store; Read fills in the rest.
+func (r *storeResource) ImportState(ctx context.Context, req resource.ImportStateRequest, resp *resource.ImportStateResponse) {
+	name := r.platform.importKey(ctx, req, "name", &resp.Diagnostics)
+	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("An import", &resp.Diagnostics) {
+		return
+	}
+	st, err := r.platform.fleet.Get(ctx, name)
+	if err != nil {
+		resp.Diagnostics.Append(attempt{verb: "import", target: storekit.StoreTarget(name)}.diagnose(err)...)
+		return
+	}
+	if st.Spec.Engine == nil {
+		resp.Diagnostics.AddError("Store Has No Record", fmt.Sprintf("Tried to import store %q (namespace %s). Its creation ended before it recorded what the store should be. Put the store into the configuration and apply, without an import: that resumes it.", name, st.Namespace))
+		return
+	}
+	resp.Diagnostics.Append(resp.State.SetAttribute(ctx, path.Root("name"), name)...)
+	r.platform.identify(ctx, resp.Identity, "name", types.StringValue(name), &resp.Diagnostics)
+}
+
+// up makes the store what the plan says. The state that it returns is nil when the store does not exist.
+func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout time.Duration, diags *diag.Diagnostics) (*storekit.State, error) {
+	s := withSecrets(ctx, plan.spec(ctx, diags), config, diags)
+	if diags.HasError() {
+		return nil, nil
+	}
+	var program storekit.Program
+	program.AddStore(s)
+	only := storekit.Only(storekit.StoreTarget(s.Name))
+	preview, err := r.platform.fleet.Preview(ctx, &program, only, storekit.NoPrune())
+	if err != nil {
+		return nil, err
+	}
+	result, err := r.platform.fleet.Up(ctx, preview, only, storekit.NoPrune(), storekit.Timeout(timeout), r.platform.events(ctx, diags))
+	var st *storekit.State
+	if result != nil {
+		st = result.Stores[s.Name]
+	}
+	if st == nil && err == nil { // nothing was to be done
+		st, err = r.platform.fleet.Get(ctx, s.Name)
+	}
+	if st != nil && st.Spec.Engine == nil { // it ended before it recorded anything
+		st.Spec = s
+	}
+	return st, err
+}
+
+// keepPlanned keeps the promises of the plan: what it showed as known is what state says after the apply. An object that other hands changed during the apply is a warning; the next
+// refresh shows it.
+func keepPlanned(model *storeModel, plan storeModel, diags *diag.Diagnostics) {
+	if !plan.Quota.IsUnknown() && !plan.Quota.IsNull() {
+		model.Quota = plan.Quota
+	}
+	if plan.Objects.IsUnknown() || plan.Objects.IsNull() {
+		return
+	}
+	planned, live := plan.Objects.Elements(), model.Objects.Elements()
+	kept := maps.Clone(planned)
+	for key, value := range planned {
+		if value.IsUnknown() {
+			kept[key] = types.StringNull()
+			if now, ok := live[key]; ok {
+				kept[key] = now
+			}
+		} else if now, ok := live[key]; !ok || !now.Equal(value) {
+			diags.AddWarning("Object Changed During the Apply", fmt.Sprintf("%s of store %q is not as it was left: %v. The next plan shows it in full.", key, model.Name.ValueString(), now))
+		}
+	}
+	model.Objects = types.MapValueMust(types.StringType, kept)
+}

@@ -1,0 +1,302 @@
+package provider
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
+	"github.com/hashicorp/terraform-plugin-framework/attr"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/booldefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/int64default"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/listdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/objectdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/planmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringdefault"
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema/stringplanmodifier"
+	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
+	"github.com/hashicorp/terraform-plugin-framework/types"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+const storeDescription = `A store: a tenant's shop in a namespace of its own (` + "`store-<name>`" + `), with quota, limits, network policies and secrets that exist before its first pod, and one Helm release.
+
+Exactly one of ` + "`woocommerce`" + `, ` + "`medusa`" + ` and ` + "`chart`" + ` says what runs. Changes are made in place; only another ` + "`name`" + ` or another engine replaces the store, and a protected store refuses that, as it refuses destruction.
+
+` + "`objects`" + ` shows every object of the store, so a plan tells which of them will change, and which were changed by other hands.`
+
+// storeDefaults is a store with every default that does not depend on anything.
+var storeDefaults = spec.Store{}.WithDefaults()
+
+func storeSchema(ctx context.Context) schema.Schema {
+	return schema.Schema{
+		MarkdownDescription: storeDescription,
+		Attributes: map[string]schema.Attribute{
+			"name": schema.StringAttribute{
+				Required:            true,
+				MarkdownDescription: fmt.Sprintf("Name of the store, unique in the cluster: a DNS label of at most %d characters. Changing it replaces the store.", spec.MaxNameLength),
+				PlanModifiers:       []planmodifier.String{stringplanmodifier.RequiresReplace()},
+			},
+			"owner": schema.StringAttribute{
+				Optional: true, Computed: true,
+				MarkdownDescription: "Who the store belongs to: 1 to 63 letters, digits, `-`, `_` or `.`. A label on the namespace. Default: `owner` of the provider.",
+			},
+			"plan": schema.StringAttribute{
+				CustomType: planRefType{}, Optional: true, Computed: true,
+				Default:             stringdefault.StaticString(spec.Standard),
+				MarkdownDescription: "Size of the store: the name of a preset (`basic`, `standard`, `premium`) or `ref` of a `storeplatform_plan`. A changed plan reaches its stores in the same apply. Default: `standard`.",
+				PlanModifiers:       []planmodifier.String{keepSpelling[planRef]{}},
+			},
+			"host": schema.StringAttribute{
+				CustomType: hostType{}, Optional: true, Computed: true,
+				MarkdownDescription: "Host name that the shop answers to, without scheme and port. Further ones can be bound with `storeplatform_domain`. Default: `<name>.<base_domain>` when the provider has a `base_domain`, else none: the store then has no ingress of its own.",
+				PlanModifiers:       []planmodifier.String{keepSpelling[host]{}},
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+			},
+			"storage": schema.SingleNestedAttribute{
+				Optional: true, Computed: true,
+				Default:             objectdefault.StaticValue(defaultStorage()),
+				MarkdownDescription: "Volumes of the store. A size can grow where the storage class can expand volumes, and never shrink.",
+				Attributes: map[string]schema.Attribute{
+					"class": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "Name of the storage class. Default: the cluster's default class.",
+						Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+					},
+					"content":  storageSize("Size of the volume of uploaded files, in bytes.", storeDefaults.Storage.Content),
+					"database": storageSize("Size of the volume of the database, in bytes.", storeDefaults.Storage.Database),
+				},
+			},
+			"egress": schema.StringAttribute{
+				Optional: true, Computed: true,
+				Default:             stringdefault.StaticString(string(storeDefaults.Egress)),
+				MarkdownDescription: "What the pods may reach outside of the store: `web` (public addresses on TCP 80, 443 and 587) or `none`. Private networks, the cloud's metadata service, the nodes and the API server are out of reach either way. Default: `web`.",
+			},
+			"deletion_protection": schema.BoolAttribute{
+				Optional: true, Computed: true,
+				Default:             booldefault.StaticBool(true),
+				MarkdownDescription: "Refuse everything that would delete the store: destroy, taint, `-replace`, another name, another engine. To delete a store, set it to `false` and apply first. Default: `true`.",
+			},
+			"data_retention": schema.StringAttribute{
+				Optional: true, Computed: true,
+				Default:             stringdefault.StaticString(string(storeDefaults.Retention)),
+				MarkdownDescription: "What deleting the store does to its volumes: `retain` keeps them in the cluster and names them, `delete` destroys them. Default: `retain`.",
+			},
+			"adopt_existing": schema.BoolAttribute{
+				Optional: true, Computed: true,
+				Default:             booldefault.StaticBool(false),
+				MarkdownDescription: "Take over a namespace that exists already and that nobody owns, instead of refusing it. What it held before is never deleted. Default: `false`.",
+			},
+			"woocommerce": wooCommerceAttribute(),
+			"medusa":      medusaAttribute(),
+			"chart":       chartAttribute(),
+			"timeouts":    timeoutsAttribute(ctx),
+
+			"id": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "The name of the store.",
+			},
+			"namespace": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Namespace of the store.",
+			},
+			"url": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "Address of the shop: `https://` and `host`. Null without a host.",
+			},
+			"ready": schema.BoolAttribute{
+				Computed:            true,
+				MarkdownDescription: "Whether every workload is ready and nothing is missing, as of the last refresh.",
+			},
+			"release": schema.SingleNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The Helm release of the store, as of the last refresh.",
+				Attributes: map[string]schema.Attribute{
+					"revision":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Revision of the release, counted from 1; 0 while there is none."},
+					"status":        schema.StringAttribute{Computed: true, MarkdownDescription: "Helm's status, such as `deployed` or `failed`. Null while there is no release."},
+					"chart":         schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the chart."},
+					"chart_version": schema.StringAttribute{Computed: true, MarkdownDescription: "Version of the chart."},
+					"app_version":   schema.StringAttribute{Computed: true, MarkdownDescription: "Version of what the chart installs."},
+				},
+			},
+			"quota": schema.MapNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "What the store may use and uses, by resource (`limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes and so on), as of the last refresh.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"used": schema.StringAttribute{Computed: true, MarkdownDescription: "Quantity in use."},
+					"hard": schema.StringAttribute{Computed: true, MarkdownDescription: "Quantity that the plan allows."},
+				}},
+			},
+			"objects": schema.MapAttribute{
+				ElementType: types.StringType, Computed: true,
+				MarkdownDescription: "Every object of the store, as `Kind/name`: a digest where it is as desired, else the fields that differ, with both values and who changed them. A plan shows the digests that it will restore.",
+			},
+			"cluster_uid": schema.StringAttribute{
+				Computed:            true,
+				MarkdownDescription: "UID of the cluster (of its `kube-system` namespace). A store whose cluster was replaced is planned to be created again.",
+			},
+		},
+	}
+}
+
+func defaultStorage() types.Object {
+	return types.ObjectValueMust(storageTypes, map[string]attr.Value{
+		"class":    optionalString(storeDefaults.Storage.Class),
+		"content":  spell[quantity](storeDefaults.Storage.Content),
+		"database": spell[quantity](storeDefaults.Storage.Database),
+	})
+}
+
+func storageSize(description, size string) schema.StringAttribute {
+	return schema.StringAttribute{
+		CustomType: quantityType{}, Optional: true, Computed: true,
+		Default:             stringdefault.StaticString(size),
+		MarkdownDescription: fmt.Sprintf("%s Default: `%s`.", description, size),
+		PlanModifiers:       []planmodifier.String{keepSpelling[quantity]{}},
+	}
+}
+
+func textWithDefault(description, value string) schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional: true, Computed: true,
+		Default:             stringdefault.StaticString(value),
+		MarkdownDescription: fmt.Sprintf("%s Default: `%s`.", description, value),
+		Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+	}
+}
+
+func optionalText(description string) schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional:            true,
+		MarkdownDescription: description,
+		Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+	}
+}
+
+func secretText(description string) schema.StringAttribute {
+	return schema.StringAttribute{
+		Optional: true, WriteOnly: true, Sensitive: true,
+		MarkdownDescription: description + " Write-only: it is in no plan and no state, and is sent with every apply that changes the store.",
+		Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+	}
+}
+
+func secretVersion(secret string) schema.Int64Attribute {
+	return schema.Int64Attribute{
+		Optional:            true,
+		MarkdownDescription: fmt.Sprintf("Any number. Changing it plans an update, so that a new `%s` reaches a store where nothing else changes.", secret),
+	}
+}
+
+func wooCommerceAttribute() schema.SingleNestedAttribute {
+	defaults := wooCommerceDefaults()
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "Run WordPress with WooCommerce on MariaDB.",
+		Attributes: map[string]schema.Attribute{
+			"title":                     schema.StringAttribute{Required: true, MarkdownDescription: "Name of the shop, 1 to 200 characters."},
+			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the administrator."},
+			"admin_user":                textWithDefault("Name of the administrator: 1 to 60 lower case letters, digits, `.`, `_` or `-`.", defaults.AdminUser),
+			"admin_password_wo":         secretText("Password of the administrator. Default: generated. Either way it is in the Secret `admin` of the store's namespace."),
+			"admin_password_wo_version": secretVersion("admin_password_wo"),
+			"locale":                    textWithDefault("WordPress locale, such as `de_DE`.", defaults.Locale),
+			"version":                   textWithDefault("Exact version of WooCommerce.", defaults.Version),
+			"wordpress_version":         textWithDefault("Exact version of WordPress.", defaults.WordPress),
+			"plugin_source":             textWithDefault("URL that the WooCommerce plugin is fetched from, with `%s` in place of the version.", defaults.PluginSource),
+			"plugin_sha256":             optionalText("SHA-256 of the plugin archive, 64 hexadecimal digits. Default: none; the archive is not checked."),
+			"registry":                  textWithDefault("Registry that serves the images.", defaults.Registry),
+			"smtp": schema.SingleNestedAttribute{
+				Optional:            true,
+				MarkdownDescription: "Mail relay of the shop. Default: none; the shop sends no mail.",
+				Attributes: map[string]schema.Attribute{
+					"host": schema.StringAttribute{Required: true, MarkdownDescription: "Name of the mail relay."},
+					"port": schema.Int64Attribute{
+						Optional: true, Computed: true, Default: int64default.StaticInt64(587),
+						MarkdownDescription: "Port of the mail relay; 587 is the one that the egress profile `web` lets through. Default: `587`.",
+					},
+					"user":                optionalText("User at the mail relay. Default: none; no login."),
+					"password_wo":         secretText("Password at the mail relay."),
+					"password_wo_version": secretVersion("password_wo"),
+					"from":                schema.StringAttribute{Required: true, MarkdownDescription: "Sender address of the shop's mail."},
+				},
+			},
+		},
+	}
+}
+
+func medusaAttribute() schema.SingleNestedAttribute {
+	defaults := medusaDefaults()
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "Run Medusa v2 on PostgreSQL.",
+		Attributes: map[string]schema.Attribute{
+			"image":                     schema.StringAttribute{Required: true, MarkdownDescription: "Image of the shop, with a digest or an exact tag: Medusa has no official one."},
+			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the first administrator."},
+			"admin_password_wo":         secretText("Password of the first administrator. Default: generated. Either way it is in the Secret `admin` of the store's namespace."),
+			"admin_password_wo_version": secretVersion("admin_password_wo"),
+			"cache": schema.BoolAttribute{
+				Optional: true, Computed: true, Default: booldefault.StaticBool(defaults.Cache),
+				MarkdownDescription: "Run a Redis-compatible cache, so that sessions and events survive a restart. Default: `false`.",
+			},
+			"worker": schema.BoolAttribute{
+				Optional: true, Computed: true, Default: booldefault.StaticBool(defaults.Worker),
+				MarkdownDescription: "Run background jobs in a pod of their own instead of in the server. Default: `false`.",
+			},
+			"cors": schema.ListAttribute{
+				ElementType: types.StringType, Optional: true, Computed: true, Default: listdefault.StaticValue(listOf(nil)),
+				MarkdownDescription: "Origins of storefronts, such as `https://shop.example.com`. The store's own hosts are added. Default: `[]`.",
+			},
+			"registry": textWithDefault("Registry that serves the database and cache images.", defaults.Registry),
+		},
+	}
+}
+
+func chartAttribute() schema.SingleNestedAttribute {
+	return schema.SingleNestedAttribute{
+		Optional:            true,
+		MarkdownDescription: "Run a Helm chart of your own inside the guardrails of a store.",
+		Attributes: map[string]schema.Attribute{
+			"source":  schema.StringAttribute{Required: true, MarkdownDescription: "The chart: a directory, a `.tgz` archive, or an OCI reference such as `oci://registry.example.com/charts/shop`."},
+			"version": optionalText("Exact version of the chart. Required for an OCI reference; else checked against the chart when set. Default: none."),
+			"values": schema.StringAttribute{
+				CustomType: documentType{}, Optional: true, Computed: true, Default: stringdefault.StaticString("{}"),
+				MarkdownDescription: "Values of the chart as YAML or JSON, compared by content. They must not hold secrets: Helm keeps them in its release records. Default: `{}`.",
+				PlanModifiers:       []planmodifier.String{keepSpelling[document]{}},
+			},
+			"service": optionalText("Service of the chart that answers for the store's hosts. Default: none; the store has no ingress."),
+			"port": schema.Int64Attribute{
+				Optional: true, Computed: true, Default: int64default.StaticInt64(80),
+				MarkdownDescription: "Port of that Service. Default: `80`.",
+			},
+			"target": schema.Int64Attribute{
+				Optional: true, Computed: true,
+				MarkdownDescription: "Port of the pods behind that Service, which the ingress controller may reach. Default: `port`.",
+			},
+			"username":    optionalText("User at the OCI registry. Default: none; no login."),
+			"password_wo": secretText("Password at the OCI registry."),
+		},
+	}
+}
+
+func timeoutsAttribute(ctx context.Context) schema.Attribute {
+	const format = "Duration such as `90s` or `15m` that %s may take. Default: `timeouts.%s` of the provider, else `10m`."
+	attribute := timeouts.Attributes(ctx, timeouts.Opts{
+		Create: true, Update: true, Delete: true,
+		CreateDescription: fmt.Sprintf(format, "creating the store and waiting until it is ready", "create"),
+		UpdateDescription: fmt.Sprintf(format, "updating the store and waiting until it is ready", "update"),
+		DeleteDescription: fmt.Sprintf(format, "deleting the store and waiting until its namespace is gone", "delete"),
+	})
+	if nested, ok := attribute.(schema.SingleNestedAttribute); ok {
+		nested.MarkdownDescription = "How long operations on this store may take."
+		for name, one := range nested.Attributes {
+			if text, ok := one.(schema.StringAttribute); ok {
+				text.MarkdownDescription, text.Description = text.Description, ""
+				nested.Attributes[name] = text
+			}
+		}
+		return nested
+	}
+	return attribute
+}
