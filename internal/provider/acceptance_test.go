@@ -80,7 +80,20 @@ func (a acceptance) nothingLeft(*terraform.State) error {
 
 // config is a configuration with this test's provider.
 func (a acceptance) config(body string) string {
-	return fmt.Sprintf("provider \"storeplatform\" {\n  config_path = %q\n  fleet       = %q\n  dns_servers = [%q]\n}\n\n%s", a.cluster.KubeconfigPath, a.fleet, a.cluster.DNS, body)
+	return providerConfig(block{
+		"config_path": fmt.Sprintf("%q", a.cluster.KubeconfigPath), "fleet": fmt.Sprintf("%q", a.fleet), "dns_servers": fmt.Sprintf("[%q]", a.cluster.DNS),
+	}, body)
+}
+
+// providerConfig is a configuration with a provider of these attributes. Its source has no host: each CLI takes that of its
+// own registry, which TF_ACC_PROVIDER_HOST names.
+func providerConfig(settings block, body string) string {
+	return `terraform {
+  required_providers {
+    storeplatform = { source = "storeplatform/storeplatform" }
+  }
+}
+provider "storeplatform" ` + settings.object() + "\n" + body
 }
 
 // block is attributes of a resource or a nested object, by name, as HCL expressions.
@@ -148,9 +161,14 @@ func importBlockOf(address, config string) resource.TestStep {
 
 // refused is a step whose plan fails with all the parts in its message, in that order.
 func refused(config string, parts ...string) resource.TestStep {
-	for i, part := range parts {
-		// The CLI wraps lines.
-		parts[i] = strings.ReplaceAll(regexp.QuoteMeta(part), " ", `[\s│|]+`)
+	return resource.TestStep{Config: config, PlanOnly: true, ExpectError: messageOf(parts...)}
+}
+
+// messageOf matches all the parts, in that order, however the CLI wraps them.
+func messageOf(parts ...string) *regexp.Regexp {
+	var patterns []string
+	for _, part := range parts {
+		patterns = append(patterns, strings.ReplaceAll(regexp.QuoteMeta(part), " ", `[\s│|]+`))
 	}
-	return resource.TestStep{Config: config, PlanOnly: true, ExpectError: regexp.MustCompile(`(?s)` + strings.Join(parts, ".*"))}
+	return regexp.MustCompile(`(?s)` + strings.Join(patterns, ".*"))
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
@@ -36,6 +37,8 @@ func lifeOfAStore(t *testing.T, engine string, settings block, changes []storeCh
 		},
 	}, importOf(storeAddress)}
 	for _, change := range changes {
+		// A host belongs to one store of the cluster.
+		change.expression = strings.ReplaceAll(change.expression, "STORE", a.name)
 		if change.engine == "" {
 			store = store.with(change.name, change.expression)
 		} else {
@@ -68,8 +71,8 @@ func TestAccStoreWooCommerce(t *testing.T) {
 		{engine, "smtp", ""},
 		{"", "owner", `"other"`},
 		{"", "plan", `"premium"`},
-		{"", "host", `"shop.acme.example"`},
-		{"", "host", `"other.acme.example"`},
+		{"", "host", `"STORE.acme.example"`},
+		{"", "host", `"other-STORE.acme.example"`},
 		{"", "host", ""},
 		{"", "egress", `"none"`},
 		{"", "data_retention", `"retain"`},
@@ -95,7 +98,7 @@ func TestAccStoreMedusa(t *testing.T) {
 		{engine, "cors", `["https://shop.acme.example"]`},
 		{engine, "registry", `"mirror.acme.example"`},
 		{engine, "cache", "false"},
-		{"", "host", `"api.acme.example"`},
+		{"", "host", `"STORE.acme.example"`},
 	})
 }
 
@@ -106,7 +109,7 @@ func TestAccStoreChart(t *testing.T) {
 	lifeOfAStore(t, engine, block{"source": source("1.0.0"), "service": `"web"`}, []storeChange{
 		{engine, "source", source("1.1.0")},
 		{engine, "version", `"1.1.0"`},
-		{engine, "values", `yamlencode({ replicas = 2 })`},
+		{engine, "values", `"replicas: 2\n"`},
 		{engine, "port", "8080"},
 		{engine, "target", "8081"},
 		{engine, "service", ""},
@@ -117,10 +120,10 @@ func TestAccStoreChart(t *testing.T) {
 func TestAccStoreSpellingsAreNoChange(t *testing.T) {
 	t.Parallel()
 	a := newAcceptance(t)
-	settings := block{"source": fmt.Sprintf("%q", writeChart(t, "1.0.0")), "values": `jsonencode({ replicas = 1, labels = { a = "b" } })`}
-	store := a.store("chart", settings).with("host", `"Shop.Acme.Example."`).with("storage", `{ content = "1024Mi" }`)
+	settings := block{"source": fmt.Sprintf("%q", writeChart(t, "1.0.0")), "values": `jsonencode({ replicas = 1, labels = { a = "b" } })`, "service": `"web"`}
+	store := a.store("chart", settings).with("host", fmt.Sprintf("\"%s.Acme.Example.\"", strings.ToUpper(a.name))).with("storage", `{ content = "1024Mi" }`)
 	same := store.with("chart", settings.with("values", `"labels: {a: b}\nreplicas: 1\n"`).object()).
-		with("host", `"shop.acme.example"`).with("storage", `{ content = "1Gi" }`).with("plan", `"standard"`)
+		with("host", fmt.Sprintf("\"%s.acme.example\"", a.name)).with("storage", `{ content = "1Gi" }`).with("plan", `"standard"`)
 	none := emptyAfter
 	none.PreApply = []plancheck.PlanCheck{plancheck.ExpectEmptyPlan()}
 	a.run(t,
@@ -133,8 +136,10 @@ func TestAccStoreInheritsFromTheProvider(t *testing.T) {
 	t.Parallel()
 	a := newAcceptance(t)
 	config := func(owner, domain string) string {
-		return fmt.Sprintf("provider \"storeplatform\" {\n  kubeconfig = file(%q)\n  fleet = %q\n  owner = %q\n  base_domain = %q\n}\n", a.cluster.KubeconfigPath, a.fleet, owner, domain) +
-			a.store("woocommerce", wooCommerceBlock()).with("owner", "").resource("storeplatform_store")
+		return providerConfig(block{
+			"kubeconfig": fmt.Sprintf("file(%q)", a.cluster.KubeconfigPath), "fleet": fmt.Sprintf("%q", a.fleet),
+			"owner": fmt.Sprintf("%q", owner), "base_domain": fmt.Sprintf("%q", domain),
+		}, a.store("woocommerce", wooCommerceBlock()).with("owner", "").resource("storeplatform_store"))
 	}
 	second := updateOf(storeAddress, config("second", "two.acme.example"))
 	second.ConfigStateChecks = []statecheck.StateCheck{

@@ -157,18 +157,20 @@ func (p *storePlan) setLive(ctx context.Context, from *storeModel) {
 	p.set(ctx, path.Root("quota"), live.Quota)
 }
 
-// keepsQuota tells whether an update leaves the quota alone. What the store uses of it then comes with the next refresh: an
+// keepsQuota tells whether an update leaves the quota and the number of objects alone. What the store uses of it then comes with the next refresh: an
 // update that shows every use as unknown would bury what it does.
 func (p *storePlan) keepsQuota() bool {
 	if p.state == nil || !p.plan.Plan.Equal(p.state.Plan) || p.plan.Objects.IsUnknown() {
 		return false
 	}
-	for key, planned := range p.plan.Objects.Elements() {
-		if strings.HasPrefix(key, "ResourceQuota/") && !planned.Equal(p.state.Objects.Elements()[key]) {
+	planned, live := p.plan.Objects.Elements(), p.state.Objects.Elements()
+	for key, value := range planned {
+		before, there := live[key]
+		if !there || strings.HasPrefix(key, "ResourceQuota/") && !value.Equal(before) {
 			return false
 		}
 	}
-	return true
+	return len(planned) == len(live)
 }
 
 // setObjects plans the objects of the store.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -89,8 +90,8 @@ func bootOnce(parent context.Context, o options) (c *cluster, err error) {
 	if c.kubeconfig, err = writeKubeconfig(o.kubeconfigDir, c.dir); err != nil {
 		return c, err
 	}
-	if c.rest, err = clientcmd.BuildConfigFromFlags("", c.kubeconfig); err != nil {
-		return c, fmt.Errorf("read own kubeconfig: %w", err)
+	if c.rest, err = clientcmd.BuildConfigFromFlags("", plane.file(componentKubeconfig)); err != nil {
+		return c, fmt.Errorf("read kubeconfig of the components: %w", err)
 	}
 	if c.names, err = startNameServer(); err != nil {
 		return c, err
@@ -178,7 +179,13 @@ func logToFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create log of the simulation: %w", err)
 	}
-	klog.LogToStderr(false)
+	flags := flag.NewFlagSet("klog", flag.ContinueOnError)
+	klog.InitFlags(flags)
+	for name, value := range map[string]string{"logtostderr": "false", "stderrthreshold": "FATAL"} {
+		if err := flags.Set(name, value); err != nil {
+			return file, fmt.Errorf("set up log of the simulation: %w", err)
+		}
+	}
 	klog.SetOutput(file)
 	return file, nil
 }

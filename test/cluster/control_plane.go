@@ -25,8 +25,12 @@ const (
 	podCIDR = "10.42.0.0/20"
 )
 
-// adminKubeconfig is the file name of the kubeconfig every component and, as a copy, the user of the cluster gets.
-const adminKubeconfig = "admin.kubeconfig"
+// The file names of two kubeconfigs with the same rights: one for the user of the cluster, who gets a copy, and one for
+// its components and the simulation, so that an audit log tells their requests apart.
+const (
+	adminKubeconfig     = "admin.kubeconfig"
+	componentKubeconfig = "component.kubeconfig"
+)
 
 // The names of the other files that newControlPlane writes.
 const (
@@ -73,11 +77,11 @@ func newControlPlane(dir string, o options) (*controlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	admin, err := ca.client("testcluster-admin", "system:masters")
+	admin, err := p.kubeconfig(ca, "testcluster-admin")
 	if err != nil {
 		return nil, err
 	}
-	config, err := kubeconfig(p.url(), ca.pem, admin)
+	component, err := p.kubeconfig(ca, "testcluster-component")
 	if err != nil {
 		return nil, err
 	}
@@ -94,10 +98,20 @@ func newControlPlane(dir string, o options) (*controlPlane, error) {
 		serverCertificateFile: serving.cert,
 		serverKeyFile:         serving.key,
 		serviceAccountKeyFile: serviceAccountKey,
-		adminKubeconfig:       config,
+		adminKubeconfig:       admin,
+		componentKubeconfig:   component,
 		stagesFile:            stages,
 		auditPolicyFile:       []byte(auditPolicy),
 	})
+}
+
+// kubeconfig returns a kubeconfig for a new user who may do everything.
+func (p *controlPlane) kubeconfig(ca *authority, user string) ([]byte, error) {
+	certificate, err := ca.client(user, "system:masters")
+	if err != nil {
+		return nil, err
+	}
+	return kubeconfig(p.url(), ca.pem, certificate)
 }
 
 // url is the address of the API server.
@@ -148,7 +162,7 @@ func (p *controlPlane) apiServerFlags() []string {
 
 func (p *controlPlane) controllerManagerFlags() []string {
 	return []string{
-		"--kubeconfig=" + p.file(adminKubeconfig),
+		"--kubeconfig=" + p.file(componentKubeconfig),
 		"--leader-elect=false",
 		"--secure-port=0",
 		"--service-account-private-key-file=" + p.file(serviceAccountKeyFile),
@@ -162,7 +176,7 @@ func (p *controlPlane) controllerManagerFlags() []string {
 
 func (p *controlPlane) schedulerFlags() []string {
 	return []string{
-		"--kubeconfig=" + p.file(adminKubeconfig),
+		"--kubeconfig=" + p.file(componentKubeconfig),
 		"--leader-elect=false",
 		"--secure-port=0",
 		"--kube-api-qps=1000",
@@ -172,7 +186,7 @@ func (p *controlPlane) schedulerFlags() []string {
 
 func (p *controlPlane) kwokFlags() []string {
 	return []string{
-		"--kubeconfig=" + p.file(adminKubeconfig),
+		"--kubeconfig=" + p.file(componentKubeconfig),
 		"--config=" + p.file(stagesFile),
 		"--manage-all-nodes=false",
 		"--manage-nodes-with-annotation-selector=" + kwokNodeAnnotation + "=fake",

@@ -1,0 +1,6 @@
+import {
+  to = storeplatform_domain.acme
+  identity = {
+    host = "www.acme.example"
+  }
+}

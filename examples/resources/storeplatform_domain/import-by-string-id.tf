@@ -1,0 +1,4 @@
+import {
+  to = storeplatform_domain.acme
+  id = "www.acme.example"
+}

@@ -1,0 +1,6 @@
+import {
+  to = storeplatform_plan.gold
+  identity = {
+    name = "gold"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = storeplatform_plan.gold
+  id = "gold"
+}

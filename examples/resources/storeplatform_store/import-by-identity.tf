@@ -1,0 +1,6 @@
+import {
+  to = storeplatform_store.acme
+  identity = {
+    name = "acme"
+  }
+}

@@ -1,0 +1,4 @@
+import {
+  to = storeplatform_store.acme
+  id = "acme"
+}
