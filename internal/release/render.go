@@ -11,6 +11,7 @@ import (
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	syaml "sigs.k8s.io/yaml"
@@ -127,12 +128,17 @@ func decode(manifest string) ([]*unstructured.Unstructured, error) {
 	var objects []*unstructured.Unstructured
 	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewBufferString(manifest), 4096)
 	for {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
+		var raw runtime.RawExtension
+		err := decoder.Decode(&raw)
 		if errors.Is(err, io.EOF) {
 			return objects, nil
 		}
 		if err != nil {
+			return nil, err
+		}
+		object := &unstructured.Unstructured{}
+		// Whole numbers stay whole: as floating point, a million would be written as 1e+06.
+		if err := json.Unmarshal(raw.Raw, &object.Object); err != nil {
 			return nil, err
 		}
 		if len(object.Object) > 0 {

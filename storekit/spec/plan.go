@@ -59,7 +59,8 @@ func Preset(name string) (Plan, bool) {
 	}
 	switch name {
 	case Basic:
-		p.CPU, p.Memory, p.Pods, p.Storage, p.MaxVolume = "1500m", "2Gi", 8, "20Gi", "20Gi"
+		// 100m beside a rolling WooCommerce, for the pod that answers a certificate challenge.
+		p.CPU, p.Memory, p.Pods, p.Storage, p.MaxVolume = "1600m", "2Gi", 8, "20Gi", "20Gi"
 	case Standard:
 	case Premium:
 		p.CPU, p.Memory, p.Pods, p.Storage = "4", "8Gi", 20, "200Gi"

@@ -1,0 +1,130 @@
+package kube
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+)
+
+func object(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	o := &unstructured.Unstructured{}
+	if err := yaml.Unmarshal([]byte(text), &o.Object); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+func TestCompare(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason        string
+		before, after string
+		want          []Difference
+	}{
+		"same":      {"nothing differs", `{a: 1, b: [x]}`, `{a: 1, b: [x]}`, nil},
+		"changed":   {"a leaf", `{spec: {a: x}}`, `{spec: {a: z}}`, []Difference{{"spec.a", "x", "z"}}},
+		"added":     {"a field appears", `{spec: {a: x}}`, `{spec: {a: x, b: z}}`, []Difference{{"spec.b", nil, "z"}}},
+		"removed":   {"a field goes", `{spec: {a: x, b: z}}`, `{spec: {a: x}}`, []Difference{{"spec.b", "z", nil}}},
+		"by name":   {"named items are found wherever they stand", `{c: [{name: a, v: x}, {name: b, v: x}]}`, `{c: [{name: b, v: z}, {name: a, v: x}]}`, []Difference{{"c[name=b].v", "x", "z"}}},
+		"by place":  {"other items by position", `{c: [x, w]}`, `{c: [x, z]}`, []Difference{{"c[1]", "w", "z"}}},
+		"new block": {"a whole block is one difference", `{}`, `{spec: {a: {b: c}}}`, []Difference{{"", map[string]any{}, map[string]any{"spec": map[string]any{"a": map[string]any{"b": "c"}}}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Compare(object(t, tc.before), object(t, tc.after))); diff != "" {
+				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+const owned = `
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+  labels: {example.com/team: x, storeplatform.io/fleet: f}
+  annotations: {example.com/note: x}
+spec:
+  replicas: 2
+  template:
+    spec:
+      containers:
+      - {name: sidecar, image: x}
+      - name: web
+        image: web:1
+        env: [{name: FOO, value: bar}]
+        ports: [{containerPort: 8080}]
+`
+
+func TestAdditions(t *testing.T) {
+	desired := `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, labels: {storeplatform.io/fleet: f}}
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+      - {name: web, image: "web:1", ports: [{containerPort: 8080}]}
+`
+	for name, tc := range map[string]struct {
+		reason  string
+		manager string
+		sub     string
+		fields  string
+		want    []string // path and pointer
+	}{
+		"sidecar":     {"a container of somebody else, as one addition", "kubectl-edit", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"sidecar\"}":{".":{},"f:name":{},"f:image":{}}}}}}}`, []string{"spec.template.spec.containers[name=sidecar] /spec/template/spec/containers/0"}},
+		"variable":    {"a variable of somebody else", "kubectl-edit", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{"f:env":{"k:{\"name\":\"FOO\"}":{".":{},"f:name":{},"f:value":{}}}}}}}}}`, []string{"spec.template.spec.containers[name=web].env[name=FOO] /spec/template/spec/containers/1/env/0"}},
+		"taken field": {"a field that we set is no addition, whoever owns it", "kubectl-scale", "", `{"f:spec":{"f:replicas":{}}}`, nil},
+		"a port":      {"a key that leaves the default protocol out is found", "kubectl-edit", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{"f:ports":{"k:{\"containerPort\":8080,\"protocol\":\"TCP\"}":{".":{}}}}}}}}}`, nil},
+		"annotation":  {"annotations of others are theirs", "other", "", `{"f:metadata":{"f:annotations":{"f:example.com/note":{}}}}`, nil},
+		"label":       {"labels of others are theirs", "other", "", `{"f:metadata":{"f:labels":{"f:example.com/team":{}}}}`, nil},
+		"controller":  {"Kubernetes itself", "kube-controller-manager", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"sidecar\"}":{".":{}}}}}}}`, nil},
+		"ourselves":   {"our own fields", "storeplatform", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"sidecar\"}":{".":{}}}}}}}`, nil},
+		"subresource": {"scale and status have their own entries", "other", "status", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"sidecar\"}":{".":{}}}}}}}`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := object(t, owned)
+			live.SetManagedFields([]metav1.ManagedFieldsEntry{{
+				Manager: tc.manager, Subresource: tc.sub, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "apps/v1",
+				FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(tc.fields)},
+			}})
+			c := &Cluster{Manager: "storeplatform"}
+			fields, err := c.Additions(live, object(t, desired))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, field := range fields {
+				got = append(got, field.Path+" "+field.Pointer)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
+func TestNormalIsTheSameHoweverItWasRead(t *testing.T) {
+	server := object(t, owned)
+	server.Object["status"] = map[string]any{"replicas": int64(1)}
+	server.SetResourceVersion("7")
+	server.SetAnnotations(map[string]string{"deployment.kubernetes.io/revision": "3", "example.com/note": "x"})
+	fresh := object(t, owned)
+	a, err := LiveDigest(server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := LiveDigest(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a != b {
+		t.Errorf("status, versions and controllers' annotations change the digest: %s, %s", a, b)
+	}
+}
