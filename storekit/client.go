@@ -85,12 +85,17 @@ func (c *Client) environment(ctx context.Context) (*environment, error) {
 	if env != nil {
 		return env, nil
 	}
-	v, err, _ := c.flight.Do("environment", func() (any, error) { return c.readEnvironment(ctx) })
-	if err != nil {
-		return nil, fmt.Errorf("read the cluster: %w", err)
-	}
+	_, err, _ := c.flight.Do("environment", func() (any, error) {
+		read, err := c.readEnvironment(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("read the cluster: %w", err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.env = read
+		return nil, nil
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.env = v.(*environment)
-	return c.env, nil
+	return c.env, err
 }

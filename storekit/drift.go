@@ -98,7 +98,7 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 	}
 	if secret, ok := d.secret(key); ok {
 		if missing := missingKeys(secret, live); len(missing) > 0 {
-			out.changes[key] = []spec.Change{{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: "(sensitive)"}}
+			out.changes[key] = []spec.Change{{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: sensitive}}
 			out.apply = append(out.apply, key)
 		}
 		return nil

@@ -134,7 +134,7 @@ func TestStoreLifecycle(t *testing.T) {
 			if !again.Empty() {
 				t.Errorf("second preview is not empty:\n%s", again)
 			}
-			if diff := cmp.Diff(map[string]string(again.Steps[0].Objects), state.Objects); diff != "" {
+			if diff := cmp.Diff(again.Steps[0].Objects, state.Objects); diff != "" {
 				t.Errorf("objects of the preview and of the state differ (-preview +state):\n%s", diff)
 			}
 			idle, err := h.fleet.Up(t.Context(), again)
@@ -392,6 +392,34 @@ func TestSecretsStaySecret(t *testing.T) {
 		if holders[key] && !holds(t, data, canary) {
 			t.Errorf("%s does not hold the given secret: this test could not fail", key)
 		}
+	}
+}
+
+func TestGivenSecretsAreComparedWithoutBeingKept(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("given")
+	give := func(password spec.Secret) *storekit.Program {
+		s.Engine = spec.WooCommerce{Title: "Acme", AdminEmail: "shop@acme.example", AdminPassword: password}
+		return program(s)
+	}
+	h.up(t, give("first"))
+	if again := h.preview(t, give("first")); !again.Empty() {
+		t.Errorf("the same password is a change:\n%s", again)
+	}
+	if again := h.preview(t, give("")); !again.Empty() {
+		t.Errorf("a password that is not given stays as it was:\n%s", again)
+	}
+	if preview := h.preview(t, give("second")); preview.Steps[0].Action != storekit.Update || strings.Contains(preview.String(), "second") {
+		t.Errorf("another password must be an update that does not show it:\n%s", preview)
+	}
+	h.up(t, give("second"))
+	secret, err := h.cluster.Client().CoreV1().Secrets(s.Namespace()).Get(t.Context(), "admin", metav1.GetOptions{})
+	if err != nil || string(secret.Data["password"]) != "second" {
+		t.Errorf("the password was not written (error %v)", err)
+	}
+	if again := h.preview(t, give("second")); !again.Empty() {
+		t.Errorf("not empty after the update:\n%s", again)
 	}
 }
 

@@ -73,7 +73,7 @@ func (f *Fleet) observe(ctx context.Context, store string, kinds ...schema.Group
 	if err != nil {
 		return nil, err
 	}
-	return f.observed(store, namespace, snapshot.Items(namespace.GetName()))
+	return f.observed(namespace, snapshot.Items(namespace.GetName()))
 }
 
 // namespace reads the namespace of a store, nil when there is none.
@@ -142,7 +142,7 @@ func isRecord(item kube.Item) bool {
 }
 
 // observed sorts the items of a store's namespace.
-func (f *Fleet) observed(store string, namespace *unstructured.Unstructured, items []kube.Item) (*observation, error) {
+func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item) (*observation, error) {
 	o := &observation{namespace: namespace, ours: true, items: make(map[string]kube.Item, len(items))}
 	for _, item := range items {
 		var labels map[string]string
@@ -221,7 +221,7 @@ func (f *Fleet) look(ctx context.Context, store string) (*observation, error) {
 	if dirty || i < 0 || !f.owns(items[i].Object, store) {
 		return f.observe(ctx, store) // a miss is confirmed before anything is called gone
 	}
-	return f.observed(store, items[i].Object, items)
+	return f.observed(items[i].Object, items)
 }
 
 func (f *Fleet) sharedReads(ctx context.Context) (*reads, error) {
@@ -232,16 +232,19 @@ func (f *Fleet) sharedReads(ctx context.Context) (*reads, error) {
 	if shared != nil {
 		return shared, nil
 	}
-	v, err, _ := c.flight.Do("reads/"+f.name, func() (any, error) { return f.load(ctx, "") })
-	if err != nil {
-		return nil, fmt.Errorf("read fleet %s: %w", f.name, err)
-	}
+	_, err, _ := c.flight.Do("reads/"+f.name, func() (any, error) {
+		snapshot, err := f.load(ctx, "")
+		if err != nil {
+			return nil, fmt.Errorf("read fleet %s: %w", f.name, err)
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.shared[f.name] = &reads{snapshot: snapshot, dirty: make(map[string]bool)}
+		return nil, nil
+	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.shared[f.name] == nil {
-		c.shared[f.name] = &reads{snapshot: v.(*kube.Snapshot), dirty: make(map[string]bool)}
-	}
-	return c.shared[f.name], nil
+	return c.shared[f.name], err
 }
 
 // touched makes the next look at a store a fresh one.

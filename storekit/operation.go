@@ -3,6 +3,7 @@ package storekit
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -178,6 +179,12 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 		record = &ledger.Record{Adopted: work.action == Create && !work.observed.ours && work.observed.namespace.GetUID() != "" && work.desired.spec.Adopt}
 	}
 	next := *record
+	if next.Key == nil {
+		next.Key = make([]byte, 32)
+		if _, err := rand.Read(next.Key); err != nil {
+			return fmt.Errorf("generate a key: %w", err)
+		}
+	}
 	next.Spec = work.desired.spec
 	next.Operation = op.journal(ledger.PhaseGuardrails)
 	return op.save(ctx, work, &next)
@@ -439,8 +446,13 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	}
 	done := ledger.Record{
 		Spec: d.spec, Release: d.release, Operation: op.journal(ledger.PhaseDone), Objects: make(map[string]ledger.Entry),
-		Adopted: work.observed.record.Adopted,
+		Adopted: work.observed.record.Adopted, Key: work.observed.record.Key,
+		Given: maps.Clone(work.observed.record.Given),
 	}
+	if done.Given == nil {
+		done.Given = make(map[string]string)
+	}
+	maps.Copy(done.Given, fingerprints(done.Key, d.blueprint.Secrets))
 	for key, digest := range d.digests {
 		object, err := d.object(key)
 		if err != nil {

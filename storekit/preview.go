@@ -40,7 +40,7 @@ type Target struct {
 // String is "store/acme".
 func (t Target) String() string { return string(t.Kind) + "/" + t.Name }
 
-// StoreTarget, PlanTarget and DomainTarget make targets for [Only].
+// StoreTarget names a store.
 func StoreTarget(name string) Target { return Target{TargetStore, name} }
 
 // PlanTarget names a plan.
@@ -66,8 +66,7 @@ type Preview struct {
 	Fleet string
 	Steps []Step // plans, then stores, then domains, then deletions
 
-	program *Program
-	fleet   *Fleet
+	fleet *Fleet
 }
 
 // Empty tells whether there is nothing to do.

@@ -2,8 +2,11 @@ package storekit
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"math/big"
@@ -14,6 +17,8 @@ import (
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // applySecret writes a Secret: fixed and given values as they are, generated ones as they were, or new where there are none.
@@ -83,6 +88,39 @@ func missingKeys(secret blueprint.Secret, live *unstructured.Unstructured) []str
 	}
 	return missing
 }
+
+// fingerprints returns a keyed hash of each given value, by "Secret/name key".
+func fingerprints(key []byte, secrets []blueprint.Secret) map[string]string {
+	out := make(map[string]string)
+	for _, secret := range secrets {
+		for name, value := range secret.Given {
+			if value == "" {
+				continue
+			}
+			mac := hmac.New(sha256.New, key)
+			mac.Write([]byte(value.Reveal()))
+			out[kube.RefOf(secret.Object).String()+" "+name] = hex.EncodeToString(mac.Sum(nil))
+		}
+	}
+	return out
+}
+
+// givenAnew lists the given values that are not those of the last operation. A value that is no longer given stays as it was.
+func givenAnew(record *ledger.Record, secrets []blueprint.Secret) []spec.Change {
+	prints := fingerprints(record.Key, secrets)
+	var changes []spec.Change
+	for _, secret := range secrets {
+		for _, name := range slices.Sorted(maps.Keys(secret.Given)) {
+			print, given := prints[kube.RefOf(secret.Object).String()+" "+name]
+			if given && record.Given[kube.RefOf(secret.Object).String()+" "+name] != print {
+				changes = append(changes, spec.Change{Object: kube.RefOf(secret.Object), Path: "data." + name, Old: sensitive, New: sensitive})
+			}
+		}
+	}
+	return changes
+}
+
+const sensitive = "(sensitive)"
 
 func encode(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
 

@@ -56,6 +56,9 @@ func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
 			return nil, err
 		}
 	}
+	if step.Action == None && store.SendSecrets && d.givesSecrets() {
+		step.Action, step.Why = Update, []string{"given secrets are sent again"}
+	}
 	work.action = step.Action
 	if step.Action == None {
 		store.know(d.spec)
@@ -99,7 +102,8 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 	for key, digest := range d.digests {
 		wanted = wanted || o.entry(key).Desired != digest
 	}
-	step.Changes = append(step.Changes, work.drift.all()...)
+	given := givenAnew(o.record, d.blueprint.Secrets)
+	step.Changes = append(append(step.Changes, given...), work.drift.all()...)
 	switch {
 	case !o.record.Complete():
 		step.Action = Resume
@@ -107,6 +111,8 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 			o.record.Operation.Started.UTC().Format("2006-01-02T15:04:05Z"))}, why...)
 	case len(why) > 0:
 		step.Action, step.Why = Update, why
+	case len(given) > 0:
+		step.Action, step.Why = Update, []string{"a secret is given anew"}
 	case wanted || o.record.Release.Digest != d.release.Digest:
 		step.Action, step.Why = Update, []string{"this version of storeplatform, or the cluster's nodes or ingress, ask for other objects"}
 	case !work.drift.empty():

@@ -123,7 +123,11 @@ func TestPostgresData(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			values := blueprintOf(t, store(medusa(false, false))).Values
-			values["medusa"].(map[string]any)["postgresMajor"] = tc.major
+			medusa, ok := values["medusa"].(map[string]any)
+			if !ok {
+				t.Fatalf("values of medusa: %v", values["medusa"])
+			}
+			medusa["postgresMajor"] = tc.major
 			container := databaseOf(t, render(t, values))
 			mount, pgdata := "", ""
 			for _, m := range container.VolumeMounts {

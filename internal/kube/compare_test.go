@@ -92,7 +92,7 @@ spec:
 			live := object(t, owned)
 			live.SetManagedFields([]metav1.ManagedFieldsEntry{{
 				Manager: tc.manager, Subresource: tc.sub, Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "apps/v1",
-				FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(tc.fields)},
+				FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(tc.fields),
 			}})
 			c := &Cluster{Manager: "storeplatform"}
 			fields, err := c.Additions(live, object(t, desired))

@@ -19,7 +19,7 @@ type Kind struct {
 	Namespaced bool
 }
 
-// Resource is the kind's resource with its group and version.
+// GroupVersionResource is the kind's resource with its group and version.
 func (k Kind) GroupVersionResource() schema.GroupVersionResource {
 	return k.GroupVersion().WithResource(k.Resource)
 }

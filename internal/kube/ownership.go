@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"bytes"
 	"fmt"
 	"strings"
 	"time"
@@ -48,7 +47,7 @@ func (c *Cluster) Additions(live, desired *unstructured.Unstructured) ([]Field, 
 			continue
 		}
 		set := new(fieldpath.Set)
-		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			return nil, fmt.Errorf("read field owners of %s: %w", where(RefOf(live)), err)
 		}
 		var when time.Time
@@ -79,7 +78,7 @@ func Owner(live *unstructured.Unstructured, path string) (manager string, when t
 			continue
 		}
 		set := new(fieldpath.Set)
-		if err := set.FromJSON(bytes.NewReader(entry.FieldsV1.Raw)); err != nil {
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			continue // the owner is a courtesy: a field without one is shown without
 		}
 		set.Iterate(func(p fieldpath.Path) {

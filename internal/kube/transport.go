@@ -1,11 +1,9 @@
 package kube
 
 import (
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"net/http"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,12 +72,4 @@ func (c *Cluster) readError(err error) error {
 		Fix:    "Grant that verb on that resource to the account, see the guide on security for the full role.",
 		Err:    err,
 	}
-}
-
-// ended tells whether err is that ctx ended, and then says so plainly.
-func ended(ctx context.Context, err error) error {
-	if cause := ctx.Err(); cause != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w (last error: %w)", cause, err)
-	}
-	return err
 }

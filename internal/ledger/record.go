@@ -34,6 +34,11 @@ type Record struct {
 	Release   Release          `json:"release"`
 	Operation Operation        `json:"operation"`
 	Adopted   bool             `json:"adopted,omitempty"` // the namespace was there before the store
+
+	// Key and Given tell whether a secret that the user gives has changed, without holding it: Given has a keyed hash of each
+	// value, by "Secret/name key". The key is random, so that a weak password cannot be guessed from the hash of another store.
+	Key   []byte            `json:"key,omitempty"`
+	Given map[string]string `json:"given,omitempty"`
 }
 
 // Entry is one object of a store.

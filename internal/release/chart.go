@@ -75,6 +75,7 @@ type contextTransport struct {
 	next http.RoundTripper
 }
 
+// RoundTrip implements [http.RoundTripper].
 func (t contextTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(req.WithContext(t.ctx))
 }
