@@ -418,7 +418,7 @@ func TestCheck(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			want, err := os.ReadFile(file) //nolint:gosec // a name from the table above
+			want, err := os.ReadFile(file)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,10 +191,8 @@ func (s fakeServer) answer(m *dns.Msg, zone []dns.RR, q dns.Question) {
 	}
 	if len(m.Ns) > 0 {
 		for _, rr := range zone {
-			for _, ns := range m.Ns {
-				if strings.EqualFold(rr.Header().Name, ns.(*dns.NS).Ns) {
-					m.Extra = append(m.Extra, rr)
-				}
+			if rr.Header().Rrtype == dns.TypeA && slices.ContainsFunc(m.Ns, func(ns dns.RR) bool { return dns.IsDuplicate(ns, delegationTo(ns, rr)) }) {
+				m.Extra = append(m.Extra, rr)
 			}
 		}
 		return
@@ -215,6 +214,11 @@ func (s fakeServer) answer(m *dns.Msg, zone []dns.RR, q dns.Question) {
 	case !known:
 		m.Rcode = dns.RcodeNameError
 	}
+}
+
+// delegationTo is the record ns with server as its target.
+func delegationTo(ns, server dns.RR) dns.RR {
+	return &dns.NS{Hdr: *ns.Header(), Ns: server.Header().Name}
 }
 
 func addrs(all ...string) []netip.Addr {

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -36,6 +37,7 @@ func connect(kubeconfig string) (*cluster, error) {
 		return nil, err
 	}
 	config.QPS = -1
+	config.WarningHandler = rest.NoWarnings{} // of kinds that are deprecated, which are listed all the same
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,10 @@ func connect(kubeconfig string) (*cluster, error) {
 	return &cluster{client: client, metadata: meta}, nil
 }
 
-// showStores lists every object in the namespaces of the stores.
+// managersAllowed are ours and those of Kubernetes: its own, the simulated node's (kwok) and the ingress controller's.
+var managersAllowed = []string{"storeplatform", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "traefik"}
+
+// showStores lists every object in the namespaces of the stores, and checks who wrote to them.
 func (c *cluster) showStores(ctx context.Context) error {
 	namespaces, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{LabelSelector: stores})
 	if err != nil {
@@ -61,20 +66,36 @@ func (c *cluster) showStores(ctx context.Context) error {
 		return err
 	}
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 3, ' ', 0)
+	var strangers []string
+	row := func(namespace, kind string, meta metav1.ObjectMeta) {
+		all := managers(meta.ManagedFields)
+		for _, manager := range all {
+			if !slices.Contains(managersAllowed, manager) {
+				strangers = append(strangers, fmt.Sprintf("%s on %s/%s in %s", manager, kind, meta.Name, namespace))
+			}
+		}
+		fmt.Fprintf(table, "%s\t%s/%s\t%s\n", namespace, kind, meta.Name, strings.Join(all, ", "))
+	}
 	fmt.Fprintln(table, "NAMESPACE\tOBJECT\tFIELD MANAGERS")
 	for _, ns := range namespaces.Items {
-		fmt.Fprintf(table, "%s\tNamespace/%s\t%s\n", ns.Name, ns.Name, managers(ns.ManagedFields))
+		row(ns.Name, "Namespace", ns.ObjectMeta)
 		for _, kind := range kinds {
 			list, err := c.metadata.Resource(kind.resource).Namespace(ns.Name).List(ctx, metav1.ListOptions{})
 			if err != nil {
 				return fmt.Errorf("list %s: %w", kind.resource, err)
 			}
 			for _, item := range list.Items {
-				fmt.Fprintf(table, "%s\t%s/%s\t%s\n", ns.Name, kind.name, item.Name, managers(item.ManagedFields))
+				row(ns.Name, kind.name, item.ObjectMeta)
 			}
 		}
 	}
-	return table.Flush()
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(strangers) > 0 {
+		return fmt.Errorf("field managers that nobody expects: %s", strings.Join(strangers, "; "))
+	}
+	return nil
 }
 
 type kind struct {
@@ -104,12 +125,12 @@ func (c *cluster) namespacedKinds() ([]kind, error) {
 	return kinds, nil
 }
 
-func managers(fields []metav1.ManagedFieldsEntry) string {
+func managers(fields []metav1.ManagedFieldsEntry) []string {
 	names := map[string]bool{}
 	for _, entry := range fields {
 		names[entry.Manager] = true
 	}
-	return strings.Join(slices.Sorted(maps.Keys(names)), ", ")
+	return slices.Sorted(maps.Keys(names))
 }
 
 // raiseQuota does what `kubectl edit` does.

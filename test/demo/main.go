@@ -83,7 +83,7 @@ func demonstrate(ctx context.Context, cli, provider, example string) error {
 	}
 	fmt.Println()
 	say(fmt.Sprintf("Done in %.0f s. Every step was checked.", time.Since(begun).Seconds()),
-		"The Kubernetes API, Terraform, the provider and Helm were real. The node was simulated: no container ran.")
+		"The Kubernetes API, the CLI, the provider and Helm were real. The node was simulated: no container ran.")
 	return nil
 }
 
@@ -131,15 +131,17 @@ const planFile = "demo.tfplan"
 
 func (t *terraform) planToMake(ctx context.Context) error {
 	output, err := t.plan(ctx, changes)
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(output) {
+	summarize(output)
+	return err
+}
+
+// summarize prints what a plan would do, without the attributes.
+func summarize(plan string) {
+	for line := range strings.Lines(plan) {
 		if strings.HasPrefix(line, "  # ") || strings.HasPrefix(line, "Plan:") {
 			fmt.Print(line)
 		}
 	}
-	return nil
 }
 
 func (t *terraform) planToRepair(ctx context.Context) error {
@@ -170,11 +172,19 @@ func (t *terraform) planNothing(ctx context.Context) error {
 }
 
 func (t *terraform) applyPlan(ctx context.Context) error {
-	return t.show(ctx, "apply", "-input=false", "-no-color", planFile)
+	command := t.command(ctx, "apply", "-input=false", "-no-color", "-compact-warnings", planFile)
+	command.Stdout, command.Stderr = os.Stdout, os.Stderr
+	return command.Run()
 }
 
 func (t *terraform) destroy(ctx context.Context) error {
-	return t.show(ctx, "apply", "-destroy", "-auto-approve", "-input=false", "-no-color", "-compact-warnings")
+	output, err := t.plan(ctx, changes, "-destroy")
+	if err != nil {
+		return err
+	}
+	summarize(output)
+	fmt.Println()
+	return t.applyPlan(ctx)
 }
 
 // What `plan -detailed-exitcode` exits with.
@@ -183,8 +193,9 @@ const (
 	changes   = 2
 )
 
-func (t *terraform) plan(ctx context.Context, want int) (string, error) {
-	command := t.command(ctx, "plan", "-detailed-exitcode", "-input=false", "-no-color", "-compact-warnings", "-out="+planFile)
+func (t *terraform) plan(ctx context.Context, want int, more ...string) (string, error) {
+	args := append([]string{"plan", "-detailed-exitcode", "-input=false", "-no-color", "-compact-warnings", "-out=" + planFile}, more...)
+	command := t.command(ctx, args...)
 	output, err := command.CombinedOutput()
 	if got := command.ProcessState.ExitCode(); got != want {
 		return "", fmt.Errorf("%s plan -detailed-exitcode exited with %d instead of %d (%w)\n%s", filepath.Base(t.cli), got, want, errors.Join(err, ctx.Err()), output)
@@ -192,15 +203,9 @@ func (t *terraform) plan(ctx context.Context, want int) (string, error) {
 	return string(output), nil
 }
 
-func (t *terraform) show(ctx context.Context, args ...string) error {
-	command := t.command(ctx, args...)
-	command.Stdout, command.Stderr = os.Stdout, os.Stderr
-	return command.Run()
-}
-
 func (t *terraform) command(ctx context.Context, args ...string) *exec.Cmd {
 	fmt.Printf("    $ %s %s\n\n", filepath.Base(t.cli), strings.Join(args, " "))
-	command := exec.CommandContext(ctx, t.cli, args...) //nolint:gosec // the CLI that the caller named
+	command := exec.CommandContext(ctx, t.cli, args...)
 	command.Dir, command.Env = t.dir, t.env
 	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
 	command.WaitDelay = 20 * time.Second
