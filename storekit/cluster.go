@@ -145,7 +145,7 @@ func (c *Cluster) check(ingressPods bool) []Check {
 			"Start a node, or see kubectl describe nodes for why none is ready."),
 		verdict("default-storage-class", class, CheckFail, fmt.Sprintf("%d storage classes, a default one: %t", len(c.StorageClasses), class),
 			"Mark a StorageClass as default, or set storage.class on each store."),
-		verdict("volume-sizes", !local, CheckWarn, fmt.Sprintf("volumes are directories of a node, whose size nobody enforces: %t", local),
+		verdict("volume-sizes", !local, CheckWarn, fmt.Sprintf("sizes of volumes are enforced: %t", !local),
 			"Watch the node's disk, or use a class that enforces sizes, such as Longhorn or TopoLVM."),
 		verdict("ingress-class", c.IngressClass != "", CheckFail, "ingress class \""+c.IngressClass+"\"",
 			"Install an ingress controller, mark its IngressClass as default, or set ingress_class on the provider."),
