@@ -111,8 +111,8 @@ func givenAnew(record *ledger.Record, secrets []blueprint.Secret) []spec.Change 
 	var changes []spec.Change
 	for _, secret := range secrets {
 		for _, name := range slices.Sorted(maps.Keys(secret.Given)) {
-			print, given := prints[kube.RefOf(secret.Object).String()+" "+name]
-			if given && record.Given[kube.RefOf(secret.Object).String()+" "+name] != print {
+			hash, given := prints[kube.RefOf(secret.Object).String()+" "+name]
+			if given && record.Given[kube.RefOf(secret.Object).String()+" "+name] != hash {
 				changes = append(changes, spec.Change{Object: kube.RefOf(secret.Object), Path: "data." + name, Old: sensitive, New: sensitive})
 			}
 		}

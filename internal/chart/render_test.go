@@ -224,7 +224,7 @@ func TestSchema(t *testing.T) {
 		"unknown value":  {"A value that nobody reads is a mistake.", func(v map[string]any) { v["replicas"] = 2 }, "replicas"},
 		"no engine part": {"An engine needs its values.", func(v map[string]any) { delete(v, "woocommerce") }, "woocommerce"},
 		"no limits": {"A component without limits would break the quota.", func(v map[string]any) {
-			v["components"].(map[string]any)["web"].(map[string]any)["resources"] = map[string]any{}
+			v["components"] = map[string]any{"web": map[string]any{"replicas": 1, "surge": 1, "resources": map[string]any{}}}
 		}, "limits"},
 	}
 	for name, tc := range tests {

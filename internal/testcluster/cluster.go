@@ -1,6 +1,7 @@
 package testcluster
 
 import (
+	"io"
 	"os"
 	"sync"
 	"testing"
@@ -36,7 +37,8 @@ type Cluster struct {
 	// cluster from the environment that came without one.
 	DNS string
 
-	client kubernetes.Interface
+	client   kubernetes.Interface
+	lifeline io.Closer // keeps the program running; see readyLine
 }
 
 // shared is the one cluster of the process, or the reason there is none.
@@ -63,7 +65,7 @@ func open() (*Cluster, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.KubeconfigPath, c.DNS = started.Kubeconfig, started.DNS
+		c.KubeconfigPath, c.DNS, c.lifeline = started.Kubeconfig, started.DNS, started.lifeline
 	}
 	var err error
 	if c.Kubeconfig, err = os.ReadFile(c.KubeconfigPath); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -24,11 +25,11 @@ const buildFlags = "-s -w" +
 type readyLine struct {
 	Kubeconfig string `json:"kubeconfig"`
 	DNS        string `json:"dns"`
-}
 
-// lifeline is the write end of the program's standard input. It is never closed: the kernel does that when this process
-// ends, in whatever way, and the program stops the cluster and removes its directory then.
-var lifeline any
+	// lifeline is the write end of the program's standard input. It is never closed: the kernel does that when this process
+	// ends, in whatever way, and the program stops the cluster and removes its directory then.
+	lifeline io.Closer
+}
 
 // launch starts the program and returns when its cluster is ready.
 func launch() (readyLine, error) {
@@ -41,7 +42,6 @@ func launch() (readyLine, error) {
 	if err != nil {
 		return readyLine{}, fmt.Errorf("open lifeline: %w", err)
 	}
-	lifeline = stdin
 	progress := &lockedBuffer{}
 	command.Stderr = progress
 	stdout, err := command.StdoutPipe()
@@ -60,6 +60,7 @@ func launch() (readyLine, error) {
 	if err := json.Unmarshal(line, &ready); err != nil {
 		return readyLine{}, fmt.Errorf("read ready line of %s: %w", program, err)
 	}
+	ready.lifeline = stdin
 	return ready, nil
 }
 
