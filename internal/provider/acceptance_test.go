@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
@@ -17,6 +19,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/terraform"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 )
@@ -54,7 +57,7 @@ func (a acceptance) run(t *testing.T, steps ...resource.TestStep) {
 func (a acceptance) nothingLeft(*terraform.State) error {
 	ctx, client := context.Background(), a.cluster.Client()
 	if _, err := client.CoreV1().Namespaces().Get(ctx, "store-"+a.name, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-		return fmt.Errorf("namespace store-%s is still there (%v)", a.name, err)
+		return fmt.Errorf("namespace store-%s is still there: %w", a.name, errors.Join(err, errors.New("expected it to be gone")))
 	}
 	ours := metav1.ListOptions{LabelSelector: "storeplatform.io/fleet=" + a.fleet}
 	secrets, err := client.CoreV1().Secrets("").List(ctx, ours)
@@ -76,6 +79,18 @@ func (a acceptance) nothingLeft(*terraform.State) error {
 		return fmt.Errorf("left behind: %s", strings.Join(left, ", "))
 	}
 	return nil
+}
+
+// deleteNamespace deletes the store's namespace as somebody else would, and waits until it is gone.
+func (a acceptance) deleteNamespace(ctx context.Context) error {
+	namespaces := a.cluster.Client().CoreV1().Namespaces()
+	if err := namespaces.Delete(ctx, "store-"+a.name, metav1.DeleteOptions{}); err != nil {
+		return err
+	}
+	return wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		_, err := namespaces.Get(ctx, "store-"+a.name, metav1.GetOptions{})
+		return apierrors.IsNotFound(err), nil
+	})
 }
 
 // config is a configuration with this test's provider.

@@ -69,11 +69,19 @@ func (r *domainResource) ValidateConfig(ctx context.Context, req resource.Valida
 // ModifyPlan implements [resource.ResourceWithModifyPlan]: it plans what follows from the host, and refuses a host that another
 // store has. What the DNS says is never planned, so it never makes a difference.
 func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
-	if req.Plan.Raw.IsNull() || !req.State.Raw.IsNull() {
+	if req.Plan.Raw.IsNull() {
 		return
 	}
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	if !req.State.Raw.IsNull() {
+		var state domainModel
+		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+		if plan.Host.Equal(state.Host) && plan.Store.Equal(state.Store) {
+			resp.Plan.Raw = req.State.Raw // another spelling of the host at most
+		}
+		return
+	}
 	if resp.Diagnostics.HasError() || plan.Host.IsUnknown() {
 		return
 	}
@@ -157,7 +165,7 @@ func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, res
 }
 
 // Update implements [resource.Resource]. Nothing of a domain can change in place but the spelling of its host.
-func (r *domainResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+func (r *domainResource) Update(_ context.Context, _ resource.UpdateRequest, resp *resource.UpdateResponse) {
 	resp.Diagnostics.AddError("Domain Cannot Be Updated", "A domain has nothing that changes in place. This is a defect of the provider: please report it.")
 }
 

@@ -80,31 +80,43 @@ func value(typ tftypes.Type, in any) tftypes.Value {
 	}
 	switch typ := typ.(type) {
 	case tftypes.Object:
-		out := make(map[string]tftypes.Value)
+		given, out := mapOf(in), make(map[string]tftypes.Value)
 		for name, inner := range typ.AttributeTypes {
-			out[name] = value(inner, in.(fields)[name])
+			out[name] = value(inner, given[name])
 		}
-		for name := range in.(fields) {
+		for name := range given {
 			if typ.AttributeTypes[name] == nil {
 				panic("no attribute " + name)
 			}
 		}
 		return tftypes.NewValue(typ, out)
 	case tftypes.List:
+		items, ok := in.([]any)
+		if !ok {
+			panic(fmt.Sprintf("%v is no list", in))
+		}
 		var out []tftypes.Value
-		for _, item := range in.([]any) {
+		for _, item := range items {
 			out = append(out, value(typ.ElementType, item))
 		}
 		return tftypes.NewValue(typ, out)
 	case tftypes.Map:
 		out := make(map[string]tftypes.Value)
-		for key, item := range in.(map[string]any) {
+		for key, item := range mapOf(in) {
 			out[key] = value(typ.ElementType, item)
 		}
 		return tftypes.NewValue(typ, out)
 	default:
 		return tftypes.NewValue(typ, in)
 	}
+}
+
+func mapOf(in any) map[string]any {
+	out, ok := in.(map[string]any)
+	if !ok {
+		panic(fmt.Sprintf("%v is no object", in))
+	}
+	return out
 }
 
 func (h *harness) resourceType(name string) tftypes.Type {
@@ -205,7 +217,46 @@ func (h *harness) applyPlan(typeName string, prior *object, config fields, plan 
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return h.objectOf(typ, resp.NewState, resp.Private, resp.NewIdentity), render(resp.Diagnostics)
+	got := h.objectOf(typ, resp.NewState, resp.Private, resp.NewIdentity)
+	messages := render(resp.Diagnostics)
+	if got != nil {
+		if !got.state.IsFullyKnown() {
+			h.t.Errorf("state holds unknown values, which a CLI refuses: %s", got.state)
+		}
+		if got.identity == nil {
+			h.t.Error("state has no identity")
+		}
+		if !strings.Contains(messages, "ERROR") {
+			h.conforms(plan.state, got.state)
+		}
+	}
+	return got, messages
+}
+
+// conforms checks that what a plan showed as known is what it became, as every CLI does.
+func (h *harness) conforms(planned, got tftypes.Value) {
+	h.t.Helper()
+	differences, err := planned.Diff(got)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, one := range differences {
+		if one.Value1 != nil && !one.Value1.IsFullyKnown() || one.Value1 == nil && isWithinUnknown(planned, one.Path) {
+			continue
+		}
+		h.t.Errorf("planned and became differ: %s", one)
+	}
+}
+
+// isWithinUnknown tells whether a value above the path is unknown.
+func isWithinUnknown(root tftypes.Value, at *tftypes.AttributePath) bool {
+	for steps := at.Steps(); len(steps) > 0; steps = steps[:len(steps)-1] {
+		found, _, err := tftypes.WalkAttributePath(root, tftypes.NewAttributePathWithSteps(steps))
+		if above, ok := found.(tftypes.Value); err == nil && ok {
+			return !above.IsKnown()
+		}
+	}
+	return false
 }
 
 func (h *harness) objectOf(typ tftypes.Type, raw *tfprotov6.DynamicValue, private []byte, identity *tfprotov6.ResourceIdentityData) *object {

@@ -109,7 +109,6 @@ func TestManifestNamesTheServedProtocol(t *testing.T) {
 	if err := json.Unmarshal(data, &manifest); err != nil {
 		t.Fatal(err)
 	}
-	var _ tfprotov6.ProviderServer = newHarness(t, nil).server
 	if diff := cmp.Diff([]string{"6.0"}, manifest.Metadata.ProtocolVersions); diff != "" {
 		t.Errorf("terraform-registry-manifest.json names another protocol than the one that is served (-want +got):\n%s", diff)
 	}

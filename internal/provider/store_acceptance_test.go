@@ -50,7 +50,8 @@ func lifeOfAStore(t *testing.T, engine string, settings block, changes []storeCh
 	}
 	verify := importOf(storeAddress)
 	verify.ImportStateVerifyIgnore = []string{"timeouts"}
-	steps = append(steps, verify)
+	// What the quota counts after an update comes with the next refresh.
+	steps = append(steps, resource.TestStep{RefreshState: true}, verify)
 	a.run(t, steps...)
 }
 
@@ -97,8 +98,8 @@ func TestAccStoreMedusa(t *testing.T) {
 		{engine, "worker", "true"},
 		{engine, "cors", `["https://shop.acme.example"]`},
 		{engine, "registry", `"mirror.acme.example"`},
-		{engine, "cache", "false"},
 		{"", "host", `"STORE.acme.example"`},
+		{engine, "cache", "false"},
 	})
 }
 

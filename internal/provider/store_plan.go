@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -157,20 +156,10 @@ func (p *storePlan) setLive(ctx context.Context, from *storeModel) {
 	p.set(ctx, path.Root("quota"), live.Quota)
 }
 
-// keepsQuota tells whether an update leaves the quota and the number of objects alone. What the store uses of it then comes with the next refresh: an
-// update that shows every use as unknown would bury what it does.
+// keepsQuota tells whether an update leaves the plan alone. What the store uses of its quota then comes with the next refresh,
+// and so does a limit that is repaired: an update that shows every limit and use as unknown would bury what it does.
 func (p *storePlan) keepsQuota() bool {
-	if p.state == nil || !p.plan.Plan.Equal(p.state.Plan) || p.plan.Objects.IsUnknown() {
-		return false
-	}
-	planned, live := p.plan.Objects.Elements(), p.state.Objects.Elements()
-	for key, value := range planned {
-		before, there := live[key]
-		if !there || strings.HasPrefix(key, "ResourceQuota/") && !value.Equal(before) {
-			return false
-		}
-	}
-	return len(planned) == len(live)
+	return p.state != nil && p.plan.Plan.Equal(p.state.Plan)
 }
 
 // setObjects plans the objects of the store.
@@ -186,7 +175,7 @@ func (p *storePlan) changed() bool {
 
 // decide plans the objects of the store, and asks the cluster what an apply would do.
 func (p *storePlan) decide(ctx context.Context) {
-	if len(p.plan.unknownInputs(ctx)) > 0 || p.platform.fleetName.IsUnknown() {
+	if len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
 		p.setObjects(ctx, types.MapUnknown(types.StringType))
 		p.setLive(ctx, nil)
 		return

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
+	"github.com/hashicorp/terraform-plugin-framework-validators/int64validator"
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
@@ -48,6 +49,7 @@ func storeSchema(ctx context.Context) schema.Schema {
 				Default:             stringdefault.StaticString(spec.Standard),
 				MarkdownDescription: "Size of the store: the name of a preset (`basic`, `standard`, `premium`) or `ref` of a `storeplatform_plan`. A changed plan reaches its stores in the same apply. Default: `standard`.",
 				PlanModifiers:       []planmodifier.String{keepSpelling[planRef]{}},
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"host": schema.StringAttribute{
 				CustomType: hostType{}, Optional: true, Computed: true,
@@ -72,6 +74,7 @@ func storeSchema(ctx context.Context) schema.Schema {
 			"egress": schema.StringAttribute{
 				Optional: true, Computed: true,
 				Default:             stringdefault.StaticString(string(storeDefaults.Egress)),
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 				MarkdownDescription: "What the pods may reach outside of the store: `web` (public addresses on TCP 80, 443 and 587) or `none`. Private networks, the cloud's metadata service, the nodes and the API server are out of reach either way. Default: `web`.",
 			},
 			"deletion_protection": schema.BoolAttribute{
@@ -82,6 +85,7 @@ func storeSchema(ctx context.Context) schema.Schema {
 			"data_retention": schema.StringAttribute{
 				Optional: true, Computed: true,
 				Default:             stringdefault.StaticString(string(storeDefaults.Retention)),
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 				MarkdownDescription: "What deleting the store does to its volumes: `retain` keeps them in the cluster and names them, `delete` destroys them. Default: `retain`.",
 			},
 			"adopt_existing": schema.BoolAttribute{
@@ -155,6 +159,7 @@ func storageSize(description, size string) schema.StringAttribute {
 		Default:             stringdefault.StaticString(size),
 		MarkdownDescription: fmt.Sprintf("%s Default: `%s`.", description, size),
 		PlanModifiers:       []planmodifier.String{keepSpelling[quantity]{}},
+		Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 	}
 }
 
@@ -214,6 +219,7 @@ func wooCommerceAttribute() schema.SingleNestedAttribute {
 					"host": schema.StringAttribute{Required: true, MarkdownDescription: "Name of the mail relay."},
 					"port": schema.Int64Attribute{
 						Optional: true, Computed: true, Default: int64default.StaticInt64(587),
+						Validators:          []validator.Int64{int64validator.AtLeast(1)},
 						MarkdownDescription: "Port of the mail relay; 587 is the one that the egress profile `web` lets through. Default: `587`.",
 					},
 					"user":                optionalText("User at the mail relay. Default: none; no login."),
@@ -268,10 +274,12 @@ func chartAttribute() schema.SingleNestedAttribute {
 			"service": optionalText("Service of the chart that answers for the store's hosts. Default: none; the store has no ingress."),
 			"port": schema.Int64Attribute{
 				Optional: true, Computed: true, Default: int64default.StaticInt64(80),
+				Validators:          []validator.Int64{int64validator.AtLeast(1)},
 				MarkdownDescription: "Port of that Service. Default: `80`.",
 			},
 			"target": schema.Int64Attribute{
 				Optional: true, Computed: true,
+				Validators:          []validator.Int64{int64validator.AtLeast(1)},
 				MarkdownDescription: "Port of the pods behind that Service, which the ingress controller may reach. Default: `port`.",
 			},
 			"username":    optionalText("User at the OCI registry. Default: none; no login."),

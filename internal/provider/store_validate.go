@@ -21,7 +21,7 @@ func (r *storeResource) ValidateConfig(ctx context.Context, req resource.Validat
 	if resp.Diagnostics.HasError() || !config.oneEngine(&resp.Diagnostics) {
 		return
 	}
-	unknown := config.unknownInputs(ctx)
+	unknown := config.unknownInputs()
 	s := config.spec(ctx, &resp.Diagnostics)
 	if unknown["plan"] {
 		s.Plan = unboundedPlan
@@ -94,7 +94,7 @@ func (m storeModel) validateTimeouts(diags *diag.Diagnostics) {
 }
 
 // unknownInputs lists what the specification needs and does not know yet, by dotted name.
-func (m storeModel) unknownInputs(ctx context.Context) map[string]bool {
+func (m storeModel) unknownInputs() map[string]bool {
 	out := make(map[string]bool)
 	for name, value := range map[string]attr.Value{
 		"name": m.Name, "owner": m.Owner, "plan": m.Plan, "host": m.Host, "storage": m.Storage, "egress": m.Egress,
