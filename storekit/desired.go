@@ -150,18 +150,6 @@ func (d *desired) secret(key string) (blueprint.Secret, bool) {
 	return blueprint.Secret{}, false
 }
 
-// givesSecrets tells whether the specification gives a secret, instead of leaving all of them to be generated.
-func (d *desired) givesSecrets() bool {
-	for _, secret := range d.blueprint.Secrets {
-		for _, value := range secret.Given {
-			if value != "" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // exposed tells the objects that wait for the shop to be installed.
 func (d *desired) exposed(key string) bool {
 	return slices.ContainsFunc(d.blueprint.Exposure, func(o *unstructured.Unstructured) bool { return kube.RefOf(o).String() == key })

@@ -15,10 +15,6 @@ type Store struct {
 	Spec      spec.Store
 	URL       Output[string] // https address of the shop; never known for a store without a host
 	AdminUser Output[string] // name of the administrator; the password is in the Secret "admin" of the store's namespace
-
-	// SendSecrets writes the secrets that Spec gives even when nothing else changed: they are on no record, so nobody can
-	// tell whether they differ from those that were given before.
-	SendSecrets bool
 }
 
 // know fills the outputs of a store that exists as specified.

@@ -56,9 +56,6 @@ func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
 			return nil, err
 		}
 	}
-	if step.Action == None && store.SendSecrets && d.givesSecrets() {
-		step.Action, step.Why = Update, []string{"given secrets are sent again"}
-	}
 	work.action = step.Action
 	if step.Action == None {
 		store.know(d.spec)

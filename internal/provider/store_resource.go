@@ -185,7 +185,7 @@ func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout
 		return nil, nil
 	}
 	var program storekit.Program
-	program.AddStore(s).SendSecrets = true
+	program.AddStore(s)
 	only := storekit.Only(storekit.StoreTarget(s.Name))
 	preview, err := r.platform.fleet.Preview(ctx, &program, only, storekit.NoPrune())
 	if err != nil {
