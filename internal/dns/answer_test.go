@@ -61,20 +61,3 @@ func FuzzReadAnswer(f *testing.F) {
 		}
 	})
 }
-
-// FuzzParseServers holds that what is accepted can be dialled.
-func FuzzParseServers(f *testing.F) {
-	for _, s := range []string{"", "127.0.0.1:53", "[::1]:53,10.0.0.1", "ns1:53", "::1", "[fe80::1%eth0]:53"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, list string) {
-		servers, err := ParseServers(list)
-		if err != nil {
-			return
-		}
-		again, err := ParseServers(strings.Join(servers, ","))
-		if err != nil || strings.Join(again, ",") != strings.Join(servers, ",") {
-			t.Errorf("%q gives %q, which gives %q (%v)", list, servers, again, err)
-		}
-	})
-}

@@ -2,7 +2,6 @@ package dns
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
 	"strings"
@@ -50,20 +49,6 @@ func New(o Options) *Checker {
 	return c
 }
 
-// ParseServers reads a list of "ip:port" or "ip", separated by commas or blanks, as in an environment variable. An empty list
-// gives nil.
-func ParseServers(list string) ([]string, error) {
-	var servers []string
-	for s := range strings.FieldsFuncSeq(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' || r == '\n' }) {
-		addr, err := netip.ParseAddrPort(withPort(s))
-		if err != nil || addr.Port() == 0 {
-			return nil, fmt.Errorf("%q is not the address of a DNS server: write ip or ip:port, such as 10.0.0.2:53 or [fd00::2]:53", s)
-		}
-		servers = append(servers, addr.String())
-	}
-	return servers, nil
-}
-
 func withPort(server string) string {
 	bare := server
 	if strings.HasPrefix(server, "[") && strings.HasSuffix(server, "]") {
@@ -75,9 +60,14 @@ func withPort(server string) string {
 	return server
 }
 
-// Check compares the records of host with what want asks for. It takes as long as ctx allows at most, and sends nothing when
-// want is empty.
+// limit bounds a check: nobody waits longer for a plan because name servers are dead.
+const limit = 10 * time.Second
+
+// Check compares the records of host with what want asks for. It ends with ctx, after ten seconds at most, and sends nothing
+// when want is empty.
 func (c *Checker) Check(ctx context.Context, host string, want Target) Report {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	host, want = spec.NormalHost(host), want.normal()
 	if want.empty() {
 		return Report{Confidence: ConfidenceNone, Findings: []Finding{{

@@ -539,28 +539,21 @@ func TestRequiredRecords(t *testing.T) {
 	}
 }
 
-func TestParseServers(t *testing.T) {
+func TestServerAddresses(t *testing.T) {
 	t.Parallel()
-	tests := map[string]struct {
-		reason, list string
-		want         []string
-		err          string
-	}{
-		"empty":     {reason: "unset means the authoritative servers"},
-		"one":       {reason: "with a port", list: "127.0.0.1:5353", want: []string{"127.0.0.1:5353"}},
-		"several":   {reason: "commas, blanks, both families, default port", list: " 10.0.0.2, [fd00::2]:5353,fd00::3\t10.0.0.3", want: []string{"10.0.0.2:53", "[fd00::2]:5353", "[fd00::3]:53", "10.0.0.3:53"}},
-		"name":      {reason: "a name would have to be looked up first", list: "ns1.example.net", err: `"ns1.example.net" is not the address of a DNS server: write ip or ip:port, such as 10.0.0.2:53 or [fd00::2]:53`},
-		"port zero": {reason: "nobody answers there", list: "10.0.0.2:0", err: `"10.0.0.2:0" is not the address of a DNS server: write ip or ip:port, such as 10.0.0.2:53 or [fd00::2]:53`},
+	tests := map[string]struct{ reason, server, want string }{
+		"port":            {reason: "as given", server: "127.0.0.1:5353", want: "127.0.0.1:5353"},
+		"no port":         {reason: "DNS has one", server: "10.0.0.2", want: "10.0.0.2:53"},
+		"IPv6":            {reason: "its colons are no port", server: "fd00::2", want: "[fd00::2]:53"},
+		"IPv6 in braces":  {reason: "as people write it", server: "[fd00::2]", want: "[fd00::2]:53"},
+		"IPv6 and port":   {reason: "as given", server: "[fd00::2]:5353", want: "[fd00::2]:5353"},
+		"IPv6 and a zone": {reason: "resolv.conf of a router's network", server: "fe80::1%eth0", want: "[fe80::1%eth0]:53"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := ParseServers(tt.list)
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("%s\n%s", tt.reason, diff)
-			}
-			if text := fmt.Sprint(err); tt.err != "" && text != tt.err || tt.err == "" && err != nil {
-				t.Errorf("%s: got error %v, want %s", tt.reason, err, tt.err)
+			if got := withPort(tt.server); got != tt.want {
+				t.Errorf("%s: got %s, want %s", tt.reason, got, tt.want)
 			}
 		})
 	}
