@@ -529,7 +529,7 @@ func TestFailureNamesTheCause(t *testing.T) {
 			s := h.woocommerce(name)
 			h.cluster.Misbehave(t, s.Namespace(), tc.behaviour)
 			preview := h.preview(t, program(s))
-			result, err := h.fleet.Up(t.Context(), preview, storekit.Timeout(12*time.Second))
+			result, err := h.fleet.Up(t.Context(), preview, storekit.Timeout(20*time.Second))
 			var failed *storekit.StepError
 			if !errors.As(err, &failed) {
 				t.Fatalf("%s: want a StepError, got %v", tc.reason, err)
