@@ -49,7 +49,7 @@ func lifeOfAStore(t *testing.T, engine string, settings block, changes []storeCh
 		steps = append(steps, step)
 	}
 	verify := importOf(storeAddress)
-	verify.ImportStateVerifyIgnore = []string{"timeouts"}
+	verify.ImportStateVerifyIgnore = append(jobUse(), "timeouts")
 	// What the quota counts after an update comes with the next refresh.
 	steps = append(steps, resource.TestStep{RefreshState: true}, verify)
 	a.run(t, steps...)
