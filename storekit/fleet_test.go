@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -482,6 +483,68 @@ func TestOwnership(t *testing.T) {
 	}
 	if left.Labels["storeplatform.io/fleet"] != "" || left.Labels["team"] != "other" {
 		t.Errorf("labels of the namespace after the store: %v", left.Labels)
+	}
+}
+
+// Leave to adopt is no proof of adoption: a namespace that we made goes with its store.
+func TestAdoptWithNothingToAdopt(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("fresh")
+	s.Adopt = true
+	h.up(t, program(s))
+	if _, err := h.fleet.Destroy(t.Context(), storekit.Only(storekit.StoreTarget(s.Name)), storekit.Timeout(time.Minute)); err != nil {
+		t.Fatalf("Destroy: %v", err)
+	}
+	if _, err := h.cluster.Client().CoreV1().Namespaces().Get(t.Context(), s.Namespace(), metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the namespace that the store was made with is still there (error %v)", err)
+	}
+}
+
+// Who takes a failed update back gets the store as it was, without traces of the revision that failed.
+func TestFailedUpdateIsTakenBack(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("back")
+	before := program(s)
+	h.up(t, before)
+	with := s
+	with.Engine = spec.WooCommerce{
+		Title: "Acme", AdminEmail: "shop@acme.example", SMTP: &spec.SMTP{Host: "mail.example.test", From: "shop@acme.example", Password: "x"},
+	}
+	reads := atomic.Int64{}
+	broken := rest.CopyConfig(h.config)
+	broken.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(req *http.Request) (*http.Response, error) {
+			if strings.HasSuffix(req.URL.Path, "/replicasets") { // only the wait reads them
+				reads.Add(1)
+				return nil, errors.New("the connection broke after the release, while it was waited for")
+			}
+			return next.RoundTrip(req)
+		})
+	})
+	failing := h.connect(t, broken)
+	preview, err := failing.Preview(t.Context(), program(with))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := failing.Up(t.Context(), preview, storekit.Timeout(6*time.Second)); err == nil || reads.Load() == 0 {
+		t.Fatalf("the update was to fail while it waited (%d reads, error %v)", reads.Load(), err)
+	}
+	h.up(t, before)
+	web, err := h.cluster.Client().AppsV1().Deployments(s.Namespace()).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pod, err := json.Marshal(web.Spec.Template.Spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(strings.ToLower(string(pod)), "smtp") {
+		t.Errorf("the pod still has traces of the failed revision: %s", pod)
+	}
+	if again := h.preview(t, before); !again.Empty() {
+		t.Errorf("not empty after the update was taken back:\n%s", again)
 	}
 }
 

@@ -176,7 +176,7 @@ func (op *operation) needs(work *storeWork, key string) bool {
 func (op *operation) begin(ctx context.Context, work *storeWork) error {
 	record := work.observed.record
 	if record == nil {
-		record = &ledger.Record{Adopted: work.action == Create && !work.observed.ours && work.observed.namespace.GetUID() != "" && work.desired.spec.Adopt}
+		record = &ledger.Record{Adopted: work.adopts}
 	}
 	next := *record
 	if next.Key == nil {
@@ -220,14 +220,13 @@ func (op *operation) recordFailure(ctx context.Context, work *storeWork, cause e
 // guardrails applies everything that exists before the first pod and removes what does not belong there.
 func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
 	d, client := work.desired, op.fleet.client.kube
-	fresh := work.observed.record == nil || len(work.observed.items) == 0
 	for _, secret := range d.blueprint.Secrets {
 		key := kube.RefOf(secret.Object).String()
 		given := len(secret.Given) > 0
 		if !op.needs(work, key) && !given {
 			continue
 		}
-		if err := op.fleet.applySecret(ctx, secret, fresh && work.action == Create && !d.spec.Adopt); err != nil {
+		if err := op.fleet.applySecret(ctx, secret, work.action == Create && !work.adopts); err != nil {
 			return err
 		}
 	}
@@ -321,7 +320,8 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		if err := helm.Unlock(ctx, d.request.Namespace, d.request.Name, "interrupted; unlocked by storeplatform"); err != nil {
 			return err
 		}
-	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest:
+	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest && work.action != Resume:
+		// What the record says of the release is true only when the operation that wrote it went to its end.
 		return op.repairChart(ctx, work)
 	}
 	_, err := helm.Upgrade(ctx, d.request)

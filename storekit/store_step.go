@@ -16,6 +16,7 @@ import (
 // storeWork is what a step does to a store: decided data that [operation.converge] carries out.
 type storeWork struct {
 	action   Action
+	adopts   bool // the namespace was there before the store
 	desired  *desired
 	observed *observation
 	drift    *drift
@@ -50,6 +51,7 @@ func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
 	case !o.ours && !unclaimed(o.namespace):
 		return nil, fmt.Errorf("cannot adopt: %w", f.notOwned(s.Name, o.namespace))
 	case !o.ours:
+		work.adopts = true
 		step.Action, step.Why = Create, []string{"adopts namespace " + o.namespace.GetName()}
 	default:
 		if err := f.compareStore(ctx, step, work); err != nil {
