@@ -56,11 +56,7 @@ func NewEngine(config *rest.Config, manager string, cached discovery.CachedDisco
 // Install makes the first revision. Once begun it runs to its end: a Helm action that is cancelled goes on in the background.
 func (e *Engine) Install(ctx context.Context, r Request) (*Record, error) {
 	return e.run(ctx, r, func(cfg *action.Configuration) (*helmrelease.Release, error) {
-		parsed, err := r.Chart.parse()
-		if err != nil {
-			return nil, err
-		}
-		values, err := ownCopy(r.Values)
+		parsed, values, err := r.parse()
 		if err != nil {
 			return nil, err
 		}
@@ -78,11 +74,7 @@ func (e *Engine) Install(ctx context.Context, r Request) (*Record, error) {
 // Upgrade makes the next revision over a deployed or failed one.
 func (e *Engine) Upgrade(ctx context.Context, r Request) (*Record, error) {
 	return e.run(ctx, r, func(cfg *action.Configuration) (*helmrelease.Release, error) {
-		parsed, err := r.Chart.parse()
-		if err != nil {
-			return nil, err
-		}
-		values, err := ownCopy(r.Values)
+		parsed, values, err := r.parse()
 		if err != nil {
 			return nil, err
 		}

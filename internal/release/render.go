@@ -8,6 +8,7 @@ import (
 	"maps"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/chart"
 	"helm.sh/helm/v3/pkg/chartutil"
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -26,6 +27,16 @@ type Request struct {
 	Labels    map[string]string // put on every object and pod template, so that they are found again
 }
 
+// parse gives one action a chart and values of its own: Helm changes both.
+func (r Request) parse() (*chart.Chart, map[string]any, error) {
+	parsed, err := r.Chart.parse()
+	if err != nil {
+		return nil, nil, err
+	}
+	values, err := ownCopy(r.Values)
+	return parsed, values, err
+}
+
 // Rendered is what a request consists of.
 type Rendered struct {
 	Objects []*unstructured.Unstructured // as Helm sends them, its own label and annotations included
@@ -34,11 +45,7 @@ type Rendered struct {
 
 // Render renders a request without a cluster, with fixed capabilities: the same request gives the same objects anywhere.
 func Render(r Request) (*Rendered, error) {
-	parsed, err := r.Chart.parse()
-	if err != nil {
-		return nil, err
-	}
-	values, err := ownCopy(r.Values)
+	parsed, values, err := r.parse()
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,114 @@
+package storekit
+
+import (
+	"context"
+	"errors"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// deleteStore removes a store: volumes by policy, then the release, then the namespace, which must still be the same one.
+func (op *operation) deleteStore(ctx context.Context, name string, o *observation) error {
+	f := op.fleet
+	f.touched(name)
+	op.enter(ledger.PhaseDelete)
+	if o.record == nil || o.record.Spec.Retention != spec.DeleteData {
+		if err := op.retainVolumes(ctx, o); err != nil {
+			return err
+		}
+	}
+	if err := f.client.helm.Uninstall(ctx, o.namespace.GetName(), blueprint.ReleaseName); err != nil && !errors.Is(err, release.ErrNotFound) {
+		return err
+	}
+	if o.record != nil && o.record.Adopted {
+		if err := op.disown(ctx, name, o); err != nil {
+			return err
+		}
+	} else {
+		if err := f.client.kube.Delete(ctx, refNamespace(o.namespace.GetName()), o.namespace.GetUID()); err != nil {
+			return err
+		}
+		err := f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
+			op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if host := recordedHost(o); host != "" {
+		return f.client.ledger.ReleaseHost(ctx, f.claim(name, host, "store"))
+	}
+	return nil
+}
+
+// disown takes what is ours out of a namespace that was there before us.
+func (op *operation) disown(ctx context.Context, name string, o *observation) error {
+	for _, item := range o.items {
+		if item.Ref.Kind == "Namespace" {
+			continue
+		}
+		if err := op.fleet.client.kube.Delete(ctx, item.Ref, item.UID); err != nil {
+			return err
+		}
+	}
+	secret, err := o.record.Secret(op.fleet.name, name)
+	if err != nil {
+		return err
+	}
+	if err := op.fleet.client.kube.Delete(ctx, kube.RefOf(secret), ""); err != nil {
+		return err
+	}
+	bare := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+	bare.SetName(o.namespace.GetName())
+	_, err = op.fleet.client.kube.Apply(ctx, bare)
+	return err
+}
+
+// retainVolumes makes the volumes of a store outlive it.
+func (op *operation) retainVolumes(ctx context.Context, o *observation) error {
+	for _, item := range o.items {
+		if item.Ref.Kind != "PersistentVolumeClaim" {
+			continue
+		}
+		claim, err := op.fleet.client.kube.Get(ctx, item.Ref)
+		if err != nil {
+			return err
+		}
+		volume, _, err := unstructured.NestedString(claim.Object, "spec", "volumeName")
+		if err != nil || volume == "" {
+			continue // never bound: there is no data
+		}
+		ref := spec.ObjectRef{APIVersion: "v1", Kind: "PersistentVolume", Name: volume}
+		if err := op.fleet.client.kube.Patch(ctx, ref, map[string]any{"spec": map[string]any{"persistentVolumeReclaimPolicy": "Retain"}}); err != nil {
+			return err
+		}
+		op.mu.Lock()
+		op.result.Retained = append(op.result.Retained, ref)
+		op.mu.Unlock()
+		op.warn("volume %s of %s outlives the store: delete it when its data is no longer needed", volume, item.Ref)
+	}
+	return nil
+}
+
+// namespaceCauses reads why a namespace is still there.
+func namespaceCauses(namespace *unstructured.Unstructured) []spec.Cause {
+	conditions, _, err := unstructured.NestedSlice(namespace.Object, "status", "conditions")
+	if err != nil {
+		return nil
+	}
+	var out []spec.Cause
+	for _, condition := range conditions {
+		fields, ok := condition.(map[string]any)
+		if !ok || fields["status"] != "True" {
+			continue
+		}
+		out = append(out, spec.Cause{Code: "namespace-terminating", Object: kube.RefOf(namespace), Message: kube.Text(fields["message"])})
+	}
+	return out
+}
