@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -67,6 +68,9 @@ func (c commandLine) collect() {
 		data, err := os.ReadFile(filepath.Join(c.dir, name))
 		if err != nil && !os.IsNotExist(err) {
 			c.t.Fatal(err)
+		}
+		if name == "log" && !strings.Contains(string(data), "[TRACE]") {
+			c.t.Fatal("the log has no TRACE lines: looking through it would prove nothing")
 		}
 		c.seen["file "+name] = string(data)
 	}
@@ -133,11 +137,55 @@ variable "kubeconfig" { ephemeral = true }
 	a.collectFromCluster(t, c.seen)
 	c.run(env, "destroy", "-no-color", "-auto-approve")
 	key := base64.StdEncoding.EncodeToString(a.cluster.RESTConfig.KeyData)
+	c.expectNone(map[string]string{"the kubeconfig": ca[len(ca)/2:], "the client key": key})
+}
+
+// Every other way to log in to a cluster, and every other engine's secrets.
+func TestAccSecretsOfEveryInputAppearNowhere(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	rest := a.cluster.RESTConfig
+	token := a.cluster.User(t, "canary", []rbacv1.PolicyRule{{APIGroups: []string{"*"}, Resources: []string{"*"}, Verbs: []string{"*"}}}).BearerToken
+	server := block{"host": fmt.Sprintf("%q", rest.Host), "cluster_ca_certificate": "var.ca", "fleet": fmt.Sprintf("%q", a.fleet)}
+	env := []string{"TF_VAR_ca=" + string(rest.CAData), "TF_VAR_certificate=" + string(rest.CertData), "TF_VAR_key=" + string(rest.KeyData), "TF_VAR_token=" + token, "TF_VAR_secret=" + canary}
+	variables := ""
+	for _, name := range []string{"ca", "certificate", "key", "token", "secret"} {
+		variables += fmt.Sprintf("variable %q { ephemeral = true }\n", name)
+	}
+	credential := `printf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"%s"}}' "$CANARY_TOKEN"`
+	chart := block{"source": fmt.Sprintf("%q", writeChart(t, "1.0.0")), "username": `"user"`, "password_wo": "var.secret"}
+	c := newCommandLine(t, "")
+	for _, config := range []string{
+		providerConfig(server.with("token", "var.token"), a.store("medusa", medusaBlock().with("admin_password_wo", "var.secret")).resource("storeplatform_store")),
+		providerConfig(server.with("client_certificate", "var.certificate").with("client_key", "var.key"), a.store("chart", chart).resource("storeplatform_store")),
+		providerConfig(server.with("exec", fmt.Sprintf(`{ api_version = "client.authentication.k8s.io/v1", command = "sh", args = ["-c", %s], env = { CANARY_TOKEN = var.token } }`,
+			fmt.Sprintf("%q", credential))), a.store("woocommerce", wooCommerceBlock()).resource("storeplatform_store")),
+	} {
+		if err := os.WriteFile(filepath.Join(c.dir, "main.tf"), []byte(variables+config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.run(env, "plan", "-no-color", "-out=plan")
+		c.run(env, "show", "-json", "plan")
+		c.run(env, "apply", "-no-color", "plan")
+		c.collect()
+		a.collectFromCluster(t, c.seen)
+		c.run(env, "destroy", "-no-color", "-auto-approve")
+		c.expectNone(map[string]string{"the token": token[len(token)/2:], "the client key": strings.Split(string(rest.KeyData), "\n")[1]})
+	}
+}
+
+// expectNone checks that nothing that was seen shows the canary or one of the further secrets, by what they are.
+func (c commandLine) expectNone(secrets map[string]string) {
+	c.t.Helper()
+	secrets["a password"] = canary
+	secrets["a password in base64"] = base64.StdEncoding.EncodeToString([]byte(canary))[:12]
 	for where, text := range c.seen {
-		for what, secret := range map[string]string{"a password": canary, "a password in base64": base64.StdEncoding.EncodeToString([]byte(canary))[:12], "the kubeconfig": ca[len(ca)/2:], "the client key": key} {
-			if secret != "" && strings.Contains(text, secret) {
-				at := strings.Index(text, secret)
-				t.Errorf("%s shows %s: …%s…", where, what, text[max(0, at-300):min(len(text), at+80)])
+		for what, secret := range secrets {
+			if secret == "" {
+				c.t.Fatalf("%s is empty: this check could not fail", what)
+			}
+			if at := strings.Index(text, secret); at >= 0 {
+				c.t.Errorf("%s shows %s: …%s…", where, what, text[max(0, at-300):min(len(text), at+80)])
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -10,6 +11,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
 	"github.com/hashicorp/terraform-plugin-testing/statecheck"
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
+	storagev1 "k8s.io/api/storage/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const storeAddress = "storeplatform_store.test"
@@ -61,6 +64,7 @@ func TestAccStoreWooCommerce(t *testing.T) {
 	lifeOfAStore(t, engine, wooCommerceBlock(), []storeChange{
 		{engine, "title", `"Acme & Sons"`},
 		{engine, "admin_email", `"other@acme.example"`},
+		{engine, "admin_user", `"owner"`},
 		{engine, "locale", `"de_DE"`},
 		{engine, "version", `"10.0.1"`},
 		{engine, "wordpress_version", `"7.0"`},
@@ -86,6 +90,38 @@ func TestAccStoreWooCommerce(t *testing.T) {
 }
 
 const sha = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+// Volumes of a class that can expand grow in place; of one that cannot, the plan says so and nothing is touched.
+func TestAccStoreStorage(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	expands, mode := true, storagev1.VolumeBindingWaitForFirstConsumer
+	class := &storagev1.StorageClass{
+		ObjectMeta: metav1.ObjectMeta{Name: a.name}, Provisioner: "rancher.io/local-path", AllowVolumeExpansion: &expands, VolumeBindingMode: &mode,
+	}
+	classes := a.cluster.Client().StorageV1().StorageClasses()
+	if _, err := classes.Create(t.Context(), class, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := classes.Delete(context.Background(), a.name, metav1.DeleteOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	config := func(content, database string) string {
+		storage := fmt.Sprintf("{ class = %q, content = %q, database = %q }", a.name, content, database)
+		return a.config(a.store("woocommerce", wooCommerceBlock()).with("storage", storage).resource("storeplatform_store"))
+	}
+	a.run(t,
+		resource.TestStep{Config: config("5Gi", "5Gi"), ConfigPlanChecks: emptyAfter},
+		updateOf(storeAddress, config("6Gi", "5Gi")),
+		updateOf(storeAddress, config("6Gi", "7Gi")),
+		resource.TestStep{RefreshState: true}, // the use of the quota follows with a refresh
+		importOf(storeAddress),
+		refused(config("4Gi", "7Gi"), "PersistentVolumeClaim/content", "less than"),
+		resource.TestStep{Config: config("6Gi", "7Gi"), PlanOnly: true},
+	)
+}
 
 func TestAccStoreMedusa(t *testing.T) {
 	t.Parallel()
