@@ -5,6 +5,7 @@ import (
 	"context"
 	"flag"
 	"log"
+	"os"
 
 	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 
@@ -17,6 +18,9 @@ var version = "dev"
 func main() {
 	debug := flag.Bool("debug", false, "wait for a debugger, and print how Terraform reaches this process")
 	flag.Parse()
+	if err := quieten(os.Getenv, os.Setenv); err != nil {
+		log.Fatal(err)
+	}
 	err := providerserver.Serve(context.Background(), provider.New(version), providerserver.ServeOpts{
 		Address:         "registry.terraform.io/storeplatform/storeplatform",
 		Debug:           *debug,
@@ -25,4 +29,20 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+}
+
+// quieten stops the traces of the framework when nobody asked for logs. It would write them all the same, for Terraform to parse
+// and throw away: a fifth of what a plan costs.
+func quieten(getenv func(string) string, setenv func(name, value string) error) error {
+	for _, name := range []string{"TF_LOG", "TF_LOG_PROVIDER", "TF_LOG_SDK"} {
+		if getenv(name) != "" {
+			return nil
+		}
+	}
+	for _, name := range []string{"TF_LOG_SDK", "TF_LOG_SDK_FRAMEWORK", "TF_LOG_SDK_PROTO"} {
+		if err := setenv(name, "off"); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -26,6 +26,8 @@ type Client struct {
 
 	flight singleflight.Group
 	mu     sync.Mutex
+	ready  bool              // the cluster was awaited
+	uid    string            // of the cluster; only with WithSharedReads
 	env    *environment      // read once until Forget
 	shared map[string]*reads // by fleet; only with WithSharedReads
 }
@@ -98,4 +100,34 @@ func (c *Client) environment(ctx context.Context) (*environment, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.env, err
+}
+
+// ClusterUID returns what tells the cluster from every other one: the UID of its kube-system namespace.
+func (c *Client) ClusterUID(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	known := c.uid
+	if c.env != nil {
+		known = c.env.uid
+	}
+	c.mu.Unlock()
+	if known != "" {
+		return known, nil
+	}
+	read, err, _ := c.flight.Do("uid", func() (any, error) { return c.readUID(ctx) })
+	uid, _ := read.(string)
+	return uid, err
+}
+
+func (c *Client) readUID(ctx context.Context) (string, error) {
+	system, err := c.kube.Get(ctx, refNamespace(kubeSystem))
+	if err != nil {
+		return "", fmt.Errorf("read the cluster: %w", err)
+	}
+	uid := string(system.GetUID())
+	if c.options.sharedReads {
+		c.mu.Lock()
+		c.uid = uid
+		c.mu.Unlock()
+	}
+	return uid, nil
 }

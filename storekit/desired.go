@@ -27,6 +27,7 @@ type desired struct {
 	hooks     []string          // of a user's chart, which never run
 	digests   map[string]string // of every object, by "Kind/name"
 	charted   map[string]bool   // the objects that the chart makes
+	scaled    map[string]bool   // the objects whose replicas an autoscaler of the chart decides about
 
 	objects  map[string]*unstructured.Unstructured
 	rendered bool // objects holds those of the chart too
@@ -56,6 +57,7 @@ func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *bl
 		release: ledger.Release{Chart: loaded.Name, Version: loaded.Version, AppVersion: loaded.AppVersion},
 		objects: make(map[string]*unstructured.Unstructured),
 		charted: make(map[string]bool),
+		scaled:  make(map[string]bool),
 		digests: make(map[string]string),
 	}
 	if d.release.Digest, err = releaseDigest(d.request); err != nil {
@@ -64,7 +66,7 @@ func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *bl
 	if recorded != nil && recorded.Release.Digest == d.release.Digest {
 		for key, entry := range recorded.Objects {
 			if entry.Charted {
-				d.digests[key], d.charted[key] = entry.Desired, true
+				d.digests[key], d.charted[key], d.scaled[key] = entry.Desired, true, entry.Scaled
 			}
 		}
 	} else if err := d.render(); err != nil {
@@ -92,7 +94,7 @@ func (d *desired) render() error {
 	if err != nil {
 		return err
 	}
-	d.rendered, d.hooks = true, rendered.Hooks
+	d.rendered, d.hooks, d.scaled = true, rendered.Hooks, release.Scaled(rendered.Objects)
 	for _, object := range rendered.Objects {
 		d.charted[kube.RefOf(object).String()] = true
 		if err := d.add(object); err != nil {
@@ -113,13 +115,27 @@ func (d *desired) object(key string) (*unstructured.Unstructured, error) {
 }
 
 func (d *desired) add(object *unstructured.Unstructured) error {
-	digest, err := kube.Digest(object)
+	digest, err := kube.Digest(withoutContent(object))
 	if err != nil {
 		return err
 	}
 	key := kube.RefOf(object).String()
 	d.objects[key], d.digests[key] = object, digest
 	return nil
+}
+
+// withoutContent is a Secret of a chart without its values: a digest of them could be guessed from.
+func withoutContent(object *unstructured.Unstructured) *unstructured.Unstructured {
+	if object.GetKind() != "Secret" {
+		return object
+	}
+	shape := object.DeepCopy()
+	for _, field := range []string{"data", "stringData"} {
+		if content, ok := shape.Object[field].(map[string]any); ok {
+			shape.Object[field] = anySlice(slices.Sorted(maps.Keys(content)))
+		}
+	}
+	return shape
 }
 
 // addSecret adds a Secret by what it should have, never by its content.
@@ -162,19 +178,6 @@ func releaseDigest(r release.Request) (string, error) {
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:]), nil
-}
-
-// Render returns the objects of a store as far as they are known without a cluster, "Kind/name" -> digest, and the names of
-// the objects that depend on the cluster.
-func Render(ctx context.Context, fleet string, s spec.Store) (objects map[string]string, deferred []string, err error) {
-	d, err := new(charts).desire(ctx, fleet, s, nil, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, ref := range d.blueprint.Deferred {
-		deferred = append(deferred, ref.String())
-	}
-	return d.digests, deferred, nil
 }
 
 func anySlice(in []string) []any {

@@ -85,11 +85,12 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 	case err != nil:
 		return nil, err
 	default:
-		changes, err := f.setFields(ctx, object, live)
+		found := newDrift()
+		changes, err := f.setFields(ctx, object, live, found)
 		if err != nil {
 			return nil, err
 		}
-		step.Action, step.Changes = None, changes
+		step.Action, step.Changes, step.warnings = None, changes, found.warnings
 		if len(changes) > 0 {
 			step.Action, step.Why = Repair, []string{"drift"}
 		}

@@ -2,23 +2,29 @@ package storekit
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // drift is how a store differs from what it should be, and what repairs it.
 type drift struct {
-	changes map[string][]spec.Change // by "Kind/name"
-	apply   []string                 // keys of objects to apply
-	remove  map[string]removal       // fields that others added, by key
-	delete  []kube.Item              // objects that others put beside ours
+	changes  map[string][]spec.Change // by "Kind/name"
+	apply    []string                 // keys of objects to apply
+	remove   map[string]removal       // fields that others added, by key
+	delete   []kube.Item              // objects that others put beside ours
+	released bool                     // the release is not the one that the last operation left
+	warnings []string                 // what could not be looked at, each once
 }
 
 // removal names the fields to remove from an object. Their places are looked up when it is done: by then our own apply may
@@ -26,6 +32,10 @@ type drift struct {
 type removal struct {
 	want  *unstructured.Unstructured
 	paths []string
+}
+
+func newDrift() *drift {
+	return &drift{changes: make(map[string][]spec.Change), remove: make(map[string]removal)}
 }
 
 func (d *drift) empty() bool { return len(d.changes) == 0 }
@@ -41,17 +51,21 @@ func (d *drift) all() []spec.Change {
 
 // text says how an object differs; empty when it does not.
 func (d *drift) text(key string) string {
+	if d.changes[key] == nil {
+		return ""
+	}
 	var lines []string
 	for _, change := range d.changes[key] {
 		lines = append(lines, strings.TrimPrefix(describe(change), key+": "))
 	}
-	return strings.Join(lines, "; ")
+	// What Terraform's state holds of a store is bounded: much drift gets fewer words for each object.
+	return shorten(strings.Join(lines, "; "), min(600, max(60, 3000/len(d.changes))))
 }
 
-// drift screens every object by its recorded digests and looks closely only at those that do not match. Objects whose desired
-// form has changed since are looked at, too: what an apply will change there is shown the same way.
-func (f *Fleet) drift(ctx context.Context, o *observation, d *desired) (*drift, error) {
-	out := &drift{changes: make(map[string][]spec.Change), remove: make(map[string]removal)}
+// drift screens every object by its recorded digests and looks closely only at those that do not match. was is the store as it
+// was recorded, rendered by this program: where only our wish has changed since, the two are compared without the cluster.
+func (f *Fleet) drift(ctx context.Context, o *observation, d *desired, was func() (*desired, error)) (*drift, error) {
+	out := newDrift()
 	for _, key := range slices.Sorted(maps.Keys(d.digests)) {
 		entry, item := o.entry(key), o.items[key]
 		switch {
@@ -62,10 +76,13 @@ func (f *Fleet) drift(ctx context.Context, o *observation, d *desired) (*drift, 
 			if err != nil {
 				return nil, err
 			}
-			out.changes[key] = []spec.Change{{Object: kube.RefOf(object), New: "present"}}
-			out.apply = append(out.apply, key)
-		case entry.Live != "" && entry.Live == item.Digest && entry.Desired == d.digests[key]:
+			out.missing(key, object)
+		case entry.Matches(item.Digest) && entry.Desired == d.digests[key]:
 			// as it was left
+		case entry.Matches(item.Digest):
+			if err := f.reconsider(ctx, out, key, d, entry.Desired, was); err != nil {
+				return nil, err
+			}
 		default:
 			if err := f.inspect(ctx, out, key, d); err != nil {
 				return nil, err
@@ -77,7 +94,53 @@ func (f *Fleet) drift(ctx context.Context, o *observation, d *desired) (*drift, 
 		out.changes[item.Ref.String()] = []spec.Change{f.stranger(ctx, item)}
 		out.delete = append(out.delete, item)
 	}
+	f.releaseDrift(ctx, out, o)
+	out.ignore(d.spec)
 	return out, nil
+}
+
+func (d *drift) missing(key string, want *unstructured.Unstructured) {
+	d.changes[key] = []spec.Change{{Object: kube.RefOf(want), New: "present"}}
+	d.apply = append(d.apply, key)
+}
+
+// reconsider compares an object that nobody has touched with what it should be from now on.
+func (f *Fleet) reconsider(ctx context.Context, out *drift, key string, d *desired, recorded string, was func() (*desired, error)) error {
+	before, err := was()
+	if err != nil || before.digests[key] != recorded { // its chart cannot be had any more, or another version of this program made it
+		return f.inspect(ctx, out, key, d)
+	}
+	moved, err := moves(before, d, key)
+	if err != nil {
+		return err
+	}
+	out.apply = append(out.apply, key)
+	if len(moved) > 0 {
+		out.changes[key] = moved
+	}
+	return nil
+}
+
+// moves lists how an object differs between two wishes.
+func moves(before, after *desired, key string) ([]spec.Change, error) {
+	from, err := before.object(key)
+	if err != nil {
+		return nil, err
+	}
+	to, err := after.object(key)
+	if err != nil || from == nil || to == nil {
+		return nil, err
+	}
+	var out []spec.Change
+	for _, difference := range kube.Compare(from, to) {
+		out = append(out, changeOf(to, difference))
+	}
+	return out, nil
+}
+
+func changeOf(object *unstructured.Unstructured, d kube.Difference) spec.Change {
+	d = d.Mask(object.GetKind())
+	return spec.Change{Object: kube.RefOf(object), Path: d.Path, Old: kube.Text(d.Old), New: kube.Text(d.New)}
 }
 
 // inspect compares one object field by field: a dry run shows the fields that we set, the owners of fields show what others
@@ -90,20 +153,19 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 	live, err := f.client.kube.Get(ctx, kube.RefOf(want))
 	switch {
 	case apierrors.IsNotFound(err):
-		out.changes[key] = []spec.Change{{Object: kube.RefOf(want), New: "present"}}
-		out.apply = append(out.apply, key)
+		out.missing(key, want)
 		return nil
 	case err != nil:
 		return err
 	}
 	if secret, ok := d.secret(key); ok {
 		if missing := missingKeys(secret, live); len(missing) > 0 {
-			out.changes[key] = []spec.Change{{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: sensitive}}
+			out.changes[key] = []spec.Change{{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: kube.Sensitive}}
 			out.apply = append(out.apply, key)
 		}
 		return nil
 	}
-	changes, err := f.setFields(ctx, want, live)
+	changes, err := f.setFields(ctx, want, live, out)
 	if err != nil {
 		return err
 	}
@@ -118,9 +180,9 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 		undo := removal{want: want}
 		for _, field := range added {
 			undo.paths = append(undo.paths, field.Path)
-			changes = append(changes, spec.Change{
-				Object: kube.RefOf(want), Path: field.Path, Old: kube.Text(field.Value), Manager: field.Manager, When: field.When,
-			})
+			change := changeOf(want, kube.Difference{Path: field.Path, Old: field.Value})
+			change.Manager, change.When = field.Manager, field.When
+			changes = append(changes, change)
 		}
 		out.remove[key] = undo
 	}
@@ -131,8 +193,35 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 }
 
 // setFields lists the fields of a live object that an apply would change.
-func (f *Fleet) setFields(ctx context.Context, want, live *unstructured.Unstructured) ([]spec.Change, error) {
+func (f *Fleet) setFields(ctx context.Context, want, live *unstructured.Unstructured, out *drift) ([]spec.Change, error) {
+	differences, err := f.dryRun(ctx, want, live, out)
+	if err != nil {
+		return nil, err
+	}
+	var changes []spec.Change
+	for _, difference := range differences {
+		change := changeOf(want, difference)
+		manager, when := kube.Owner(live, difference.Path)
+		if manager != f.client.kube.Manager { // else it is not drift: our own wish has changed
+			change.Manager, change.When = manager, when
+		}
+		changes = append(changes, change)
+	}
+	return changes, nil
+}
+
+// noDryRun is said once of a store, however many of its objects it concerns.
+const noDryRun = "dry runs are forbidden to this account, so changed objects were compared without the API server: the fields that are set " +
+	"differ or do not, but what admission and defaults would make of them is not known. Grant the verb patch to have that shown"
+
+// dryRun asks the server what an apply would change. An account that may only read gets the differences without the server's
+// defaults and admission.
+func (f *Fleet) dryRun(ctx context.Context, want, live *unstructured.Unstructured, out *drift) ([]kube.Difference, error) {
 	dry, err := f.client.kube.DryRun(ctx, want)
+	if apierrors.IsForbidden(err) {
+		out.warnings = []string{noDryRun}
+		return kube.CompareSet(live, want)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -144,31 +233,83 @@ func (f *Fleet) setFields(ctx context.Context, want, live *unstructured.Unstruct
 	if err != nil {
 		return nil, err
 	}
-	var changes []spec.Change
-	for _, difference := range kube.Compare(before, after) {
-		change := spec.Change{Object: kube.RefOf(want), Path: difference.Path, Old: kube.Text(difference.Old), New: kube.Text(difference.New)}
-		change.Manager, change.When = kube.Owner(live, difference.Path)
-		if change.Manager == f.client.kube.Manager { // not drift: our own wish has changed
-			change.Manager, change.When = "", change.When.Truncate(0)
-		}
-		changes = append(changes, change)
-	}
-	return changes, nil
+	return kube.Compare(before, after), nil
 }
 
 // stranger describes an object that others put beside ours.
 func (f *Fleet) stranger(ctx context.Context, item kube.Item) spec.Change {
 	change := spec.Change{Object: item.Ref, Old: "present"}
-	live, err := f.client.kube.Get(ctx, item.Ref)
+	change.Manager, change.When = f.author(ctx, item.Ref)
+	return change
+}
+
+// author tells who last wrote an object. That is a courtesy: nothing when it cannot be read.
+func (f *Fleet) author(ctx context.Context, ref spec.ObjectRef) (manager string, when time.Time) {
+	live, err := f.client.kube.Get(ctx, ref)
 	if err != nil {
-		return change // who made it is a courtesy
+		return "", time.Time{}
 	}
 	for _, entry := range live.GetManagedFields() {
-		if entry.Subresource == "" && entry.Time != nil {
-			change.Manager, change.When = entry.Manager, entry.Time.Time
+		if entry.Subresource == "" && entry.Time != nil && !entry.Time.Time.Before(when) {
+			manager, when = entry.Manager, entry.Time.Time
 		}
 	}
-	return change
+	return manager, when
+}
+
+// releaseKey is the key of the Helm release among the objects of a store.
+const releaseKey = "Release/" + blueprint.ReleaseName
+
+func (o *observation) releaseRef() spec.ObjectRef {
+	return spec.ObjectRef{APIVersion: "helm.sh/v3", Kind: "Release", Namespace: o.namespace.GetName(), Name: blueprint.ReleaseName}
+}
+
+// releaseDrift tells a release that another tool upgraded, rolled back or removed.
+func (f *Fleet) releaseDrift(ctx context.Context, out *drift, o *observation) {
+	if !o.record.Complete() || o.record.Release.Revision == 0 {
+		return
+	}
+	change := spec.Change{Object: o.releaseRef(), Path: "revision", New: fmt.Sprintf("as in revision %d", o.record.Release.Revision)}
+	switch {
+	case o.release == nil:
+		change.Path, change.New = "", "present"
+	case o.release.Revision == o.record.Release.Revision:
+		return
+	default:
+		change.Old = fmt.Sprintf("%d (%s)", o.release.Revision, o.release.Status)
+		change.Manager, change.When = f.author(ctx, spec.ObjectRef{
+			APIVersion: "v1", Kind: "Secret", Namespace: o.namespace.GetName(), Name: release.SecretName(blueprint.ReleaseName, o.release.Revision),
+		})
+	}
+	out.released = true
+	out.changes[releaseKey] = []spec.Change{change}
+}
+
+// ignore drops what the store lets others change.
+func (d *drift) ignore(s spec.Store) {
+	if len(s.Ignore) == 0 {
+		return
+	}
+	for key, changes := range d.changes {
+		left := slices.DeleteFunc(slices.Clone(changes), s.Ignores)
+		if len(left) == len(changes) {
+			continue
+		}
+		if d.changes[key] = left; len(left) == 0 {
+			delete(d.changes, key)
+			d.apply = slices.DeleteFunc(d.apply, func(one string) bool { return one == key })
+		}
+		if undo, ok := d.remove[key]; ok {
+			undo.paths = slices.DeleteFunc(undo.paths, func(path string) bool {
+				return !slices.ContainsFunc(left, func(c spec.Change) bool { return c.Path == path })
+			})
+			d.remove[key] = undo
+		}
+		if key == releaseKey {
+			d.released = len(left) > 0
+		}
+	}
+	d.delete = slices.DeleteFunc(d.delete, func(item kube.Item) bool { return d.changes[item.Ref.String()] == nil })
 }
 
 // entry returns what was recorded of an object.

@@ -2,6 +2,7 @@ package storekit
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -24,6 +25,7 @@ type environment struct {
 	nodes          []corev1.Node
 	ingressClasses []networkingv1.IngressClass
 	addresses      []netip.Addr // where DNS records must point, sorted
+	warnings       []string     // what could not be looked at, and why
 }
 
 // readEnvironment reads nodes, networks and the ingress controller.
@@ -66,7 +68,7 @@ func (c *Client) readIngress(ctx context.Context, env *environment) error {
 	}
 	label, known := controllerLabel(controller)
 	if known {
-		pods, err := listOf[corev1.Pod](ctx, c.kube, kube.Query{Kind: kube.KnownKind("Pod"), Selector: appLabel + "=" + label})
+		pods, err := ofController[corev1.Pod](ctx, c.kube, env, kube.Query{Kind: kube.KnownKind("Pod"), Selector: appLabel + "=" + label})
 		if err != nil {
 			return err
 		}
@@ -76,7 +78,7 @@ func (c *Client) readIngress(ctx context.Context, env *environment) error {
 			// k3s starts Traefik some time after the API server: its place is known before it is there.
 			env.IngressPods = &blueprint.PodSelector{Namespace: kubeSystem, Labels: map[string]string{appLabel: label}}
 		}
-		services, err := listOf[corev1.Service](ctx, c.kube, kube.Query{Kind: kube.KnownKind("Service"), Selector: appLabel + "=" + label})
+		services, err := ofController[corev1.Service](ctx, c.kube, env, kube.Query{Kind: kube.KnownKind("Service"), Selector: appLabel + "=" + label})
 		if err != nil {
 			return err
 		}
@@ -164,6 +166,27 @@ func sortAddresses(addresses *[]netip.Addr) {
 func sortPrefixes(all *[]netip.Prefix) {
 	slices.SortFunc(*all, func(a, b netip.Prefix) int { return strings.Compare(a.String(), b.String()) })
 	*all = slices.Compact(*all)
+}
+
+// ofController lists objects of the ingress controller wherever they are, or where k3s has it when the account may not look
+// elsewhere.
+func ofController[T corev1.Pod | corev1.Service](ctx context.Context, cluster *kube.Cluster, env *environment, q kube.Query) ([]T, error) {
+	found, err := listOf[T](ctx, cluster, q)
+	if !forbidden(err) {
+		return found, err
+	}
+	const onlyThere = "this account may not list pods and services of all namespaces, so the ingress controller was looked for in kube-system alone"
+	if !slices.Contains(env.warnings, onlyThere) {
+		env.warnings = append(env.warnings, onlyThere)
+	}
+	q.Namespace = kubeSystem
+	return listOf[T](ctx, cluster, q)
+}
+
+// forbidden tells whether the API server refused a read (403).
+func forbidden(err error) bool {
+	var refused *ConnectionError
+	return errors.As(err, &refused) && refused.Reason == kube.Forbidden
 }
 
 // listOf lists objects of a well-known kind as their type.

@@ -71,7 +71,10 @@ func (f *Fleet) Preview(ctx context.Context, p *Program, opts ...RunOption) (*Pr
 	}
 	for _, step := range steps {
 		preview.Steps = append(preview.Steps, *step)
+		preview.Warnings = append(preview.Warnings, step.warnings...)
 	}
+	slices.Sort(preview.Warnings)
+	preview.Warnings = slices.Compact(preview.Warnings)
 	return preview, nil
 }
 
@@ -222,16 +225,20 @@ func (f *Fleet) destroyStep(ctx context.Context, target Target) (*Step, error) {
 	}
 }
 
-// All returns every store of the fleet, by name.
+// All returns every store of the fleet, in no particular order. Each is read when the consumer takes it; one that goes meanwhile
+// is left out.
 func (f *Fleet) All(ctx context.Context) iter.Seq2[*State, error] {
 	return func(yield func(*State, error) bool) {
-		names, err := f.storeNames(ctx)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		for _, name := range names {
-			if !yield(f.Get(ctx, name)) {
+		for name, err := range f.Names(ctx) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			state, err := f.Get(ctx, name)
+			if errors.Is(err, ErrNotFound) {
+				continue
+			}
+			if !yield(state, err) {
 				return
 			}
 		}
@@ -266,13 +273,15 @@ func (p *Program) validate(fleet string) error {
 	return errors.Join(errs...)
 }
 
-// storeNames lists the stores of the fleet.
+// storeNames lists the stores of the fleet, sorted.
 func (f *Fleet) storeNames(ctx context.Context) ([]string, error) {
 	var names []string
-	err := f.client.kube.List(ctx, f.namespaceQuery(), func(namespace *object) error {
-		names = append(names, namespace.GetLabels()[labelStore])
-		return nil
-	})
+	for name, err := range f.Names(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
 	slices.Sort(names)
-	return names, err
+	return names, nil
 }

@@ -3,11 +3,15 @@ package storekit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
@@ -24,7 +28,8 @@ type observation struct {
 	record    *ledger.Record             // nil when nothing was recorded yet
 	items     map[string]kube.Item       // objects with our labels, and all of guardKinds, by "Kind/name"
 	release   *release.Record            // nil when there is none
-	quotas    []*unstructured.Unstructured
+	quota     map[string]Usage
+	warnings  []string // how it was read, where that is worth a word
 }
 
 // terminating tells that the namespace is being deleted.
@@ -35,28 +40,82 @@ func (o *observation) terminating() bool {
 // queries lists what a store can consist of: one list a kind, however many stores there are. Guard kinds are listed without a
 // selector, for what others put beside ours carries no label of ours.
 func (f *Fleet) queries(namespace string) []kube.SnapshotQuery {
-	ours := kube.Labelled(map[string]string{blueprint.LabelFleet: f.name})
-	query := func(kind, selector string) kube.SnapshotQuery {
-		return kube.SnapshotQuery{Query: kube.Query{Kind: kube.KnownKind(kind), Namespace: namespace, Selector: selector}}
+	ours := map[string]string{blueprint.LabelFleet: f.name}
+	query := func(kind string, labels map[string]string) kube.SnapshotQuery {
+		return kube.SnapshotQuery{Query: kube.Query{Kind: kube.KnownKind(kind), Namespace: namespace, Selector: kube.Labelled(labels)}}
 	}
 	var all []kube.SnapshotQuery
 	for _, kind := range guardKinds() {
-		all = append(all, query(kind, ""))
+		all = append(all, query(kind, nil))
 	}
 	for _, kind := range []string{"ServiceAccount", "ConfigMap", "PersistentVolumeClaim", "Service", "Deployment", "StatefulSet", "Job", "CronJob", "Ingress"} {
 		all = append(all, query(kind, ours))
 	}
-	metadata := query("Secret", ours)
-	metadata.Metadata = true
-	all = append(all, metadata, query("Secret", kube.Labelled(map[string]string{blueprint.LabelFleet: f.name, blueprint.LabelRecord: "store"})))
+	all[slices.Index(guardKinds(), "ResourceQuota")].Keep = keepUsage
+	secrets := query("Secret", ours)
+	secrets.Metadata, secrets.Keep = true, keepRelease
+	records := query("Secret", map[string]string{blueprint.LabelFleet: f.name, blueprint.LabelRecord: "store"})
+	records.Keep = keepRecord
+	all = append(all, secrets, records)
 	if namespace == "" {
-		all = append(all, query("Namespace", ours))
-	}
-	for i := range all {
-		kind := all[i].Kind.Kind
-		all[i].Keep = kind == "Namespace" || kind == "ResourceQuota" || kind == "Secret" || kind == "Ingress"
+		namespaces := query("Namespace", ours)
+		namespaces.Keep = keepNamespace
+		all = append(all, namespaces)
 	}
 	return all
+}
+
+func keepNamespace(live metav1.Object) (any, error) {
+	namespace, ok := live.(*corev1.Namespace)
+	if !ok {
+		return nil, fmt.Errorf("expected a Namespace, got %T", live)
+	}
+	namespace.ManagedFields = nil
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(namespace)
+	if err != nil {
+		return nil, err
+	}
+	object := &unstructured.Unstructured{Object: content}
+	object.SetGroupVersionKind(kube.KnownKind("Namespace").GroupVersionKind)
+	return object, nil
+}
+
+func keepRecord(live metav1.Object) (any, error) {
+	secret, ok := live.(*corev1.Secret)
+	if !ok {
+		return nil, fmt.Errorf("expected a Secret, got %T", live)
+	}
+	return ledger.ReadRecord(secret)
+}
+
+// keepRelease keeps which release a Secret records, nothing of another Secret.
+func keepRelease(live metav1.Object) (any, error) {
+	if record, ok := release.RecordOf(live.GetLabels()); ok && record.Name == blueprint.ReleaseName {
+		return record, nil
+	}
+	return nil, nil
+}
+
+// keepUsage keeps what a quota of ours allows and how much of it is used. Room of Jobs carries the prefix "jobs.".
+func keepUsage(live metav1.Object) (any, error) {
+	quota, ok := live.(*corev1.ResourceQuota)
+	if !ok {
+		return nil, fmt.Errorf("expected a ResourceQuota, got %T", live)
+	}
+	prefix := ""
+	switch quota.Name {
+	case "services", "objects":
+	case "jobs":
+		prefix = "jobs."
+	default:
+		return nil, nil
+	}
+	usage := make(map[string]Usage, len(quota.Spec.Hard))
+	for name, hard := range quota.Spec.Hard {
+		used := quota.Status.Used[name]
+		usage[prefix+string(name)] = Usage{Used: used.String(), Hard: hard.String()}
+	}
+	return usage, nil
 }
 
 // guardKinds are the kinds of which a store has exactly what we made.
@@ -102,12 +161,9 @@ func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.Grou
 	}
 	for _, name := range snapshot.Namespaces() {
 		for _, item := range snapshot.Items(name) {
-			if !isRecord(item) {
+			record, ok := item.Kept.(*ledger.Record)
+			if !ok {
 				continue
-			}
-			record, err := ledger.ReadRecord(item.Object)
-			if err != nil {
-				return nil, err
 			}
 			for key, entry := range record.Objects {
 				kind, _, _ := strings.Cut(key, "/")
@@ -137,44 +193,31 @@ func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.Grou
 	return snapshot.With(more), nil
 }
 
-func isRecord(item kube.Item) bool {
-	return item.Ref.Kind == "Secret" && item.Ref.Name == ledger.RecordName && item.Object != nil && item.Object.Object["data"] != nil
-}
-
 // observed sorts the items of a store's namespace.
 func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item) (*observation, error) {
-	o := &observation{namespace: namespace, ours: true, items: make(map[string]kube.Item, len(items))}
+	o := &observation{namespace: namespace, ours: true, items: make(map[string]kube.Item, len(items)), quota: make(map[string]Usage)}
 	for _, item := range items {
-		var labels map[string]string
-		if item.Object != nil {
-			labels = item.Object.GetLabels()
+		switch kept := item.Kept.(type) {
+		case *ledger.Record:
+			o.record = kept
+			continue
+		case release.Record:
+			if o.release == nil || kept.Revision > o.release.Revision {
+				o.release = &kept
+			}
+			continue
+		case map[string]Usage:
+			maps.Copy(o.quota, kept)
 		}
-		record, isRelease := release.RecordOf(labels)
-		switch {
-		case isRecord(item):
-			var err error
-			if o.record, err = ledger.ReadRecord(item.Object); err != nil {
-				return nil, err
-			}
-		case item.Ref.Kind == "Secret" && isRelease:
-			if record.Name == blueprint.ReleaseName && (o.release == nil || record.Revision > o.release.Revision) {
-				o.release = &record
-			}
-		case item.Ref.Kind == "Secret" && item.Ref.Name == ledger.RecordName:
-			// the record once more, as metadata
-		default:
-			if item.Ref.Kind == "ResourceQuota" {
-				o.quotas = append(o.quotas, item.Object)
-			}
-			o.items[item.Ref.String()] = item
-		}
+		o.items[item.Ref.String()] = item
 	}
+	delete(o.items, "Secret/"+ledger.RecordName) // the record once more, as metadata
 	if key := kube.RefOf(namespace).String(); o.items[key].UID == "" {
-		digest, err := kube.LiveDigest(namespace)
+		item, err := f.client.kube.Item(namespace)
 		if err != nil {
 			return nil, err
 		}
-		o.items[key] = kube.Item{Ref: kube.RefOf(namespace), UID: namespace.GetUID(), Digest: digest, Foreign: f.client.kube.Foreign(namespace)}
+		o.items[key] = item
 	}
 	return o, nil
 }
@@ -183,12 +226,17 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 func (o *observation) strangers(known func(key string) bool) []kube.Item {
 	var out []kube.Item
 	for key, item := range o.items {
-		if slices.Contains(guardKinds(), item.Ref.Kind) && !known(key) {
+		if slices.Contains(guardKinds(), item.Ref.Kind) && !known(key) && !o.keeps(key) {
 			out = append(out, item)
 		}
 	}
 	slices.SortFunc(out, func(a, b kube.Item) int { return strings.Compare(a.Ref.String(), b.Ref.String()) })
 	return out
+}
+
+// keeps tells whether an object was in the namespace before the store adopted it.
+func (o *observation) keeps(key string) bool {
+	return o.record != nil && slices.Contains(o.record.Kept, key)
 }
 
 // recorded tells whether the record knows an object.
@@ -199,9 +247,13 @@ func (o *observation) recorded(key string) bool {
 
 // reads are the shared reads of a fleet.
 type reads struct {
-	snapshot *kube.Snapshot
+	snapshot *kube.Snapshot  // nil when the account may not list all namespaces: stores are then read one by one
 	dirty    map[string]bool // stores that were written since
 }
+
+// oneByOne is said when the account may not list stores all at once.
+const oneByOne = "this account may not list objects of all namespaces, so each store is read by itself: about twenty requests a store instead of one " +
+	"list of each kind for all. Grant the verb list on them in the whole cluster to speed it up"
 
 // look observes a store, from the shared reads where there are any.
 func (f *Fleet) look(ctx context.Context, store string) (*observation, error) {
@@ -212,16 +264,25 @@ func (f *Fleet) look(ctx context.Context, store string) (*observation, error) {
 	if err != nil {
 		return nil, err
 	}
+	if shared.snapshot == nil {
+		o, err := f.observe(ctx, store)
+		if err == nil {
+			o.warnings = append(o.warnings, oneByOne)
+		}
+		return o, err
+	}
 	f.client.mu.Lock()
 	dirty := shared.dirty[store]
 	f.client.mu.Unlock()
 	name := spec.NamespaceOf(store)
 	items := shared.snapshot.Items(name)
 	i := slices.IndexFunc(items, func(item kube.Item) bool { return item.Ref.Kind == "Namespace" })
-	if dirty || i < 0 || !f.owns(items[i].Object, store) {
-		return f.observe(ctx, store) // a miss is confirmed before anything is called gone
+	if i >= 0 && !dirty {
+		if namespace, ok := items[i].Kept.(*unstructured.Unstructured); ok && f.owns(namespace, store) {
+			return f.observed(namespace, items)
+		}
 	}
-	return f.observed(items[i].Object, items)
+	return f.observe(ctx, store) // a miss is confirmed before anything is called gone
 }
 
 func (f *Fleet) sharedReads(ctx context.Context) (*reads, error) {
@@ -234,7 +295,7 @@ func (f *Fleet) sharedReads(ctx context.Context) (*reads, error) {
 	}
 	_, err, _ := c.flight.Do("reads/"+f.name, func() (any, error) {
 		snapshot, err := f.load(ctx, "")
-		if err != nil {
+		if err != nil && !forbidden(err) {
 			return nil, fmt.Errorf("read fleet %s: %w", f.name, err)
 		}
 		c.mu.Lock()

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -127,7 +128,7 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 	for _, object := range d.blueprint.Exposure {
 		key := kube.RefOf(object).String()
 		if op.needs(work, key) {
-			if _, err := op.fleet.client.kube.Apply(ctx, object); err != nil {
+			if err := op.apply(ctx, work, object); err != nil {
 				return err
 			}
 		}
@@ -159,8 +160,47 @@ func (op *operation) namespace(ctx context.Context, work *storeWork) error {
 	if !op.needs(work, kube.RefOf(want).String()) {
 		return nil
 	}
-	_, err := op.fleet.client.kube.Apply(ctx, want)
+	return op.apply(ctx, work, want)
+}
+
+// apply makes an object what it should be, but for the fields that the store lets others decide: they stay as they are.
+func (op *operation) apply(ctx context.Context, work *storeWork, object *unstructured.Unstructured) error {
+	adjusted := object.DeepCopy()
+	if err := op.leaveIgnored(ctx, work, adjusted); err != nil {
+		return err
+	}
+	_, err := op.fleet.client.kube.Apply(ctx, adjusted)
 	return err
+}
+
+// leaveIgnored copies the fields that the store lets others decide from the live object, if there is one.
+func (op *operation) leaveIgnored(ctx context.Context, work *storeWork, object *unstructured.Unstructured) error {
+	ref := kube.RefOf(object)
+	ref.Namespace = work.desired.spec.Namespace() // what Helm renders has none yet
+	if ref.Kind == "Namespace" {
+		ref.Namespace = ""
+	}
+	var live *unstructured.Unstructured
+	for _, text := range work.desired.spec.Ignore {
+		rule, err := spec.ParseIgnore(text)
+		if err != nil {
+			return err
+		}
+		if _, present := work.observed.items[ref.String()]; rule.Object != ref.String() || rule.Path == "" || !present {
+			continue
+		}
+		if live == nil {
+			if live, err = op.fleet.client.kube.Get(ctx, ref); apierrors.IsNotFound(err) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		if err := kube.CopyField(live, object, rule.Path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // needs tells whether an object must be written: it is missing, differs, or should be another than it was.
@@ -175,7 +215,12 @@ func (op *operation) needs(work *storeWork, key string) bool {
 func (op *operation) begin(ctx context.Context, work *storeWork) error {
 	record := work.observed.record
 	if record == nil {
-		record = &ledger.Record{Adopted: work.adopts}
+		record = &ledger.Record{Adopted: work.adopts != nil}
+		if work.adopts != nil {
+			for _, ref := range work.adopts.Keeps {
+				record.Kept = append(record.Kept, ref.String())
+			}
+		}
 	}
 	next := *record
 	if next.Key == nil {
@@ -225,7 +270,7 @@ func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
 		if !op.needs(work, key) && !given {
 			continue
 		}
-		if err := op.fleet.applySecret(ctx, secret, work.action == Create && !work.adopts); err != nil {
+		if err := op.fleet.applySecret(ctx, secret, work.action == Create && work.adopts == nil); err != nil {
 			return err
 		}
 	}
@@ -233,7 +278,7 @@ func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
 		if !op.needs(work, kube.RefOf(object).String()) {
 			continue
 		}
-		if _, err := client.Apply(ctx, object); err != nil {
+		if err := op.apply(ctx, work, object); err != nil {
 			return err
 		}
 	}
@@ -319,11 +364,15 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		if err := helm.Unlock(ctx, d.request.Namespace, d.request.Name, "interrupted; unlocked by storeplatform"); err != nil {
 			return err
 		}
-	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest && work.action != Resume:
+	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest && work.action != Resume && !work.drift.released:
 		// What the record says of the release is true only when the operation that wrote it went to its end.
 		return op.repairChart(ctx, work)
 	}
-	_, err := helm.Upgrade(ctx, d.request)
+	request := d.request
+	if len(d.spec.Ignore) > 0 {
+		request.Adjust = func(object *unstructured.Unstructured) error { return op.leaveIgnored(ctx, work, object) }
+	}
+	_, err := helm.Upgrade(ctx, request)
 	if err != nil {
 		return err
 	}
@@ -343,7 +392,7 @@ func (op *operation) repairChart(ctx context.Context, work *storeWork) error {
 		if err != nil {
 			return err
 		}
-		if _, err := op.fleet.client.kube.Apply(ctx, object); err != nil {
+		if err := op.apply(ctx, work, object); err != nil {
 			return err
 		}
 	}
@@ -445,8 +494,11 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	}
 	done := ledger.Record{
 		Spec: d.spec, Release: d.release, Operation: op.journal(ledger.PhaseDone), Objects: make(map[string]ledger.Entry),
-		Adopted: work.observed.record.Adopted, Key: work.observed.record.Key,
-		Given: maps.Clone(work.observed.record.Given),
+		Adopted: work.observed.record.Adopted, Kept: work.observed.record.Kept, Environment: &work.environment,
+		Key: work.observed.record.Key, Given: maps.Clone(work.observed.record.Given),
+	}
+	if after.release != nil {
+		done.Release.Revision = after.release.Revision
 	}
 	if done.Given == nil {
 		done.Given = make(map[string]string)
@@ -457,7 +509,9 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		if err != nil {
 			return err
 		}
-		entry := ledger.Entry{APIVersion: object.GetAPIVersion(), Charted: d.charted[key], Desired: digest}
+		entry := ledger.Entry{
+			APIVersion: object.GetAPIVersion(), Charted: d.charted[key], Scaled: d.scaled[key], Desired: digest, Note: work.note(key),
+		}
 		if item, present := after.items[key]; present && !item.Foreign {
 			entry.Live = item.Digest
 		} else if present {
@@ -475,11 +529,26 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 
 // verified returns the live digest of an object that others write to, when it is as desired all the same.
 func (op *operation) verified(ctx context.Context, d *desired, key string, item kube.Item) string {
-	found := &drift{changes: make(map[string][]spec.Change), remove: make(map[string]removal)}
-	if err := op.fleet.inspect(ctx, found, key, d); err != nil || !found.empty() {
+	found := newDrift()
+	if err := op.fleet.inspect(ctx, found, key, d); err != nil {
+		return ""
+	}
+	if found.ignore(d.spec); !found.empty() {
 		return ""
 	}
 	return item.Digest
+}
+
+// note says of an object how our wish for it came to be what it is. That of an object which was repaired is forgotten.
+func (w *storeWork) note(key string) string {
+	if text, changed := w.notes[key]; changed {
+		return text
+	}
+	before := w.observed.entry(key)
+	if w.drift == nil || before.Desired != w.desired.digests[key] || w.drift.changes[key] != nil {
+		return ""
+	}
+	return before.Note
 }
 
 func (f *Fleet) claim(store, host, holder string) ledger.Claim {

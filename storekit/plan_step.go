@@ -52,6 +52,8 @@ func (f *Fleet) planStep(ctx context.Context, plan spec.Plan) (*Step, error) {
 		step.Action, step.Why = Create, []string{"there is no plan of that name"}
 	case recorded.Ref() != plan.Ref():
 		step.Action, step.Why = Update, []string{fmt.Sprintf("%s -> %s", recorded.Ref(), plan.Ref())}
+	case recorded.Preset != plan.Preset:
+		step.Action, step.Why = Update, []string{fmt.Sprintf("preset: %s -> %s", orNone(recorded.Preset), plan.Preset)}
 	default:
 		return step, nil
 	}

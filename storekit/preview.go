@@ -57,14 +57,24 @@ type Step struct {
 	Changes []spec.Change     // every difference, field by field where the cluster is known
 	Objects map[string]string // "Kind/name" -> digest of the desired object; stores only
 	Removes []spec.ObjectRef  // volumes that a delete destroys
+	Adopts  *Adoption         // the namespace that the store takes over; nil when there is none
+
+	warnings []string // see [Preview.Warnings]
 
 	run func(context.Context, *operation) error // what Up does; nil for None
 }
 
+// Adoption is a namespace that was there before its store.
+type Adoption struct {
+	Namespace string
+	Keeps     []spec.ObjectRef // what it holds: kept, also when the store goes
+}
+
 // Preview is what an apply would do, as data. It holds no secret.
 type Preview struct {
-	Fleet string
-	Steps []Step // plans, then stores, then domains, then deletions
+	Fleet    string
+	Steps    []Step   // plans, then stores, then domains, then deletions
+	Warnings []string // what could not be looked at, and why, each once
 
 	fleet *Fleet
 }
@@ -97,9 +107,17 @@ func (p *Preview) String() string {
 		for _, ref := range step.Removes {
 			fmt.Fprintf(&b, "    destroys %s with its data\n", ref)
 		}
+		if step.Adopts != nil {
+			for _, ref := range step.Adopts.Keeps {
+				fmt.Fprintf(&b, "    keeps %s, which is there already\n", ref)
+			}
+		}
 	}
 	if b.Len() == 0 {
-		return "Nothing to do.\n"
+		b.WriteString("Nothing to do.\n")
+	}
+	for _, warning := range p.Warnings {
+		fmt.Fprintf(&b, "Warning: %s\n", warning)
 	}
 	return b.String()
 }

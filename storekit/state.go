@@ -20,10 +20,14 @@ type State struct {
 	Release  Release
 	Quota    map[string]Usage // by resource name: "limits.cpu", "limits.memory", "pods", "requests.storage", …
 
-	// Objects has an entry for each object of the store, "Kind/name". An object as desired shows the digest of what is
-	// desired, any other what differs, in words.
+	// Objects has an entry for each object of the store, "Kind/name", and for its Helm release. One that is as desired shows the
+	// digest of what is desired and how it came to be that, "0123456789ab: spec.replicas 1 -> 2"; see [DesiredDigest]. Any other
+	// shows in words what differs from what this program would make of the recorded specification.
 	Objects map[string]string
-	Drift   []spec.Change
+	Drift   []spec.Change // what others changed
+
+	Environment Environment // of the cluster as it is now
+	Warnings    []string    // what could not be looked at, and why
 }
 
 // Release is the Helm release of a store.

@@ -3,6 +3,7 @@ package storekit
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -49,8 +50,9 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 
 // disown takes what is ours out of a namespace that was there before us.
 func (op *operation) disown(ctx context.Context, name string, o *observation) error {
-	for _, item := range o.items {
-		if item.Ref.Kind == "Namespace" {
+	for key, item := range o.items {
+		theirs := slices.Contains(guardKinds(), item.Ref.Kind) && !o.recorded(key)
+		if item.Ref.Kind == "Namespace" || theirs || o.keeps(key) {
 			continue
 		}
 		if err := op.fleet.client.kube.Delete(ctx, item.Ref, item.UID); err != nil {

@@ -3,11 +3,12 @@ package storekit
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
@@ -45,7 +46,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 	s := &State{
 		Spec: spec.Store{Name: name}, Fleet: f.name, ClusterUID: env.uid,
 		Namespace: o.namespace.GetName(), UID: string(o.namespace.GetUID()),
-		Quota: quotaUsage(o.quotas), Objects: make(map[string]string),
+		Quota: o.quota, Objects: make(map[string]string), Environment: Environment{env.Environment},
 	}
 	if o.release != nil {
 		s.Release = Release{Revision: o.release.Revision, Status: o.release.Status}
@@ -59,33 +60,28 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 	if s.Spec.Host != "" {
 		s.URL = "https://" + s.Spec.Host
 	}
-	found := new(drift)
-	if f.suspicious(o) {
-		want, err := f.client.charts.desire(ctx, f.name, s.Spec, &env.Environment, o.record)
-		if err != nil {
-			return nil, fmt.Errorf("render store %q as recorded: %w", name, err)
-		}
-		for key := range want.digests {
-			// What a newer version of this program would make otherwise is a change, not drift.
-			if entry, known := o.record.Objects[key]; !known || entry.Desired != want.digests[key] {
-				delete(want.digests, key)
-			}
-		}
-		if found, err = f.drift(ctx, o, want); err != nil {
-			return nil, err
-		}
+	want, err := f.client.charts.desire(ctx, f.name, s.Spec, &env.Environment, o.record)
+	if err != nil {
+		return nil, fmt.Errorf("render store %q as recorded: %w", name, err)
 	}
-	s.Drift = found.all()
+	found, err := f.drift(ctx, o, want, func() (*desired, error) { return f.recorded(ctx, o, &env.Environment) })
+	if err != nil {
+		return nil, err
+	}
+	s.Warnings = slices.Concat(env.warnings, o.warnings, found.warnings)
 	for key, entry := range o.record.Objects {
-		s.Objects[key] = entry.Desired
-		if text := found.text(key); text != "" {
-			s.Objects[key] = text
-		} else if entry.Live == "" {
+		s.Objects[key] = asDesired(entry.Desired, entry.Note)
+		if entry.Live == "" {
 			s.Objects[key] = "not verified: the last operation did not finish"
 		}
 	}
-	for _, item := range o.strangers(o.recorded) {
-		s.Objects[item.Ref.String()] = found.text(item.Ref.String())
+	s.Objects[releaseKey] = shortDigest(o.record.Release.Digest)
+	for _, key := range slices.Sorted(maps.Keys(found.changes)) {
+		s.Objects[key] = found.text(key)
+		// What this program would make otherwise by itself is a change to come, not drift.
+		if entry, known := o.record.Objects[key]; !known || want.digests[key] == entry.Desired {
+			s.Drift = append(s.Drift, found.changes[key]...)
+		}
 	}
 	s.Ready = s.Complete && !o.terminating()
 	for key, entry := range o.record.Objects {
@@ -103,38 +99,4 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 		}
 	}
 	return s, nil
-}
-
-// suspicious tells whether anything differs from what was recorded.
-func (f *Fleet) suspicious(o *observation) bool {
-	if len(o.strangers(o.recorded)) > 0 {
-		return true
-	}
-	for key, entry := range o.record.Objects {
-		if o.items[key].Digest != entry.Live {
-			return true
-		}
-	}
-	return false
-}
-
-// quotaUsage reads what the store uses. Room of Jobs carries the prefix "jobs.".
-func quotaUsage(quotas []*unstructured.Unstructured) map[string]Usage {
-	out := make(map[string]Usage)
-	for _, quota := range quotas {
-		prefix := ""
-		switch quota.GetName() {
-		case "services", "objects":
-		case "jobs":
-			prefix = "jobs."
-		default:
-			continue
-		}
-		hard, _, _ := unstructured.NestedMap(quota.Object, "status", "hard")
-		used, _, _ := unstructured.NestedMap(quota.Object, "status", "used")
-		for name := range hard {
-			out[prefix+name] = Usage{Used: kube.Text(used[name]), Hard: kube.Text(hard[name])}
-		}
-	}
-	return out
 }

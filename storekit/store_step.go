@@ -6,22 +6,27 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // storeWork is what a step does to a store: decided data that [operation.converge] carries out.
 type storeWork struct {
-	action   Action
-	adopts   bool // the namespace was there before the store
-	desired  *desired
-	observed *observation
-	drift    *drift
-	after    *observation     // the store when the work was done
-	obsolete []spec.ObjectRef // recorded objects that the store no longer has; those of the chart are Helm's to remove
+	action      Action
+	adopts      *Adoption // nil when the store makes its namespace
+	desired     *desired
+	observed    *observation
+	environment blueprint.Environment // that desired was rendered for
+	drift       *drift
+	notes       map[string]string // how our wish for objects has changed, by "Kind/name"
+	after       *observation      // the store when the work was done
+	obsolete    []spec.ObjectRef  // recorded objects that the store no longer has; those of the chart are Helm's to remove
 }
 
 // storeStep decides what to do about a store of a program.
@@ -39,8 +44,8 @@ func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
 	if err != nil {
 		return nil, err
 	}
-	step := &Step{Target: StoreTarget(s.Name), Objects: d.digests}
-	work := &storeWork{desired: d, observed: o}
+	step := &Step{Target: StoreTarget(s.Name), Objects: d.outline(), warnings: slices.Concat(env.warnings, o.warnings)}
+	work := &storeWork{desired: d, observed: o, environment: env.Environment}
 	switch {
 	case o.namespace == nil:
 		step.Action, step.Why = Create, []string{"there is no store of that name"}
@@ -51,8 +56,13 @@ func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
 	case !o.ours && !unclaimed(o.namespace):
 		return nil, fmt.Errorf("cannot adopt: %w", f.notOwned(s.Name, o.namespace))
 	case !o.ours:
-		work.adopts = true
-		step.Action, step.Why = Create, []string{"adopts namespace " + o.namespace.GetName()}
+		keeps, err := f.inhabitants(ctx, o.namespace.GetName())
+		if err != nil {
+			return nil, err
+		}
+		work.adopts = &Adoption{Namespace: o.namespace.GetName(), Keeps: keeps}
+		step.Adopts = work.adopts
+		step.Action, step.Why = Create, []string{fmt.Sprintf("adopts namespace %s and keeps the %d objects in it", o.namespace.GetName(), len(keeps))}
 	default:
 		if err := f.compareStore(ctx, step, work); err != nil {
 			return nil, err
@@ -77,14 +87,19 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 	o, d := work.observed, work.desired
 	if o.record == nil {
 		step.Action, step.Why = Resume, []string{"an earlier operation ended before it recorded anything"}
-		work.drift = new(drift)
+		work.drift = newDrift()
 		return nil
 	}
 	why, err := specChanges(o.record.Spec, d.spec)
 	if err != nil {
 		return err
 	}
-	if work.drift, err = f.drift(ctx, o, d); err != nil {
+	was := sync.OnceValues(func() (*desired, error) { return f.recorded(ctx, o, &work.environment) })
+	if work.drift, err = f.drift(ctx, o, d, was); err != nil {
+		return err
+	}
+	step.warnings = append(step.warnings, work.drift.warnings...)
+	if work.notes, err = notes(o, d, was); err != nil {
 		return err
 	}
 	wanted := false // the desired form of some object changed
@@ -120,6 +135,54 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 		step.Action = None
 	}
 	return nil
+}
+
+// recorded renders a store as its last operation wanted it.
+func (f *Fleet) recorded(ctx context.Context, o *observation, env *blueprint.Environment) (*desired, error) {
+	if o.record.Environment != nil {
+		env = o.record.Environment
+	}
+	return f.client.charts.desire(ctx, f.name, o.record.Spec, env, o.record)
+}
+
+// notes says of every object that nobody else has touched how our wish for it has changed.
+func notes(o *observation, d *desired, was func() (*desired, error)) (map[string]string, error) {
+	out := make(map[string]string)
+	for key, digest := range d.digests {
+		entry := o.entry(key)
+		if entry.Desired == "" || entry.Desired == digest || !entry.Matches(o.items[key].Digest) {
+			continue
+		}
+		before, err := was()
+		if err != nil || before.digests[key] != entry.Desired {
+			continue // there is nothing to compare with
+		}
+		if out[key], err = note(before, d, key); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// inhabitants lists what a namespace holds that is to be adopted, as far as stores have such things.
+func (f *Fleet) inhabitants(ctx context.Context, namespace string) ([]spec.ObjectRef, error) {
+	var queries []kube.SnapshotQuery
+	for _, kind := range append(guardKinds(), "ConfigMap", "PersistentVolumeClaim", "Service", "Deployment", "StatefulSet", "Job", "CronJob", "Ingress") {
+		queries = append(queries, kube.SnapshotQuery{Query: kube.Query{Kind: kube.KnownKind(kind), Namespace: namespace}})
+	}
+	secrets := kube.SnapshotQuery{Query: kube.Query{Kind: kube.KnownKind("Secret"), Namespace: namespace, Metadata: true}}
+	snapshot, err := f.client.kube.Snapshot(ctx, append(queries, secrets))
+	if err != nil {
+		return nil, err
+	}
+	var refs []spec.ObjectRef
+	for _, item := range snapshot.Items(namespace) {
+		if item.Ref.String() != "ConfigMap/kube-root-ca.crt" { // Kubernetes puts one into every namespace
+			refs = append(refs, item.Ref)
+		}
+	}
+	slices.SortFunc(refs, func(a, b spec.ObjectRef) int { return strings.Compare(a.String(), b.String()) })
+	return refs, nil
 }
 
 // specChanges names the fields that differ between two specifications.

@@ -9,7 +9,7 @@ import (
 	"net/netip"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/json"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -121,15 +121,11 @@ func (r renderer) environmental(env Environment) (policies, exposure []*unstruct
 
 // object converts an apply configuration, which holds only the fields that were set.
 func object(applyConfiguration any) *unstructured.Unstructured {
-	data, err := json.Marshal(applyConfiguration)
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(applyConfiguration)
 	if err != nil {
-		panic(fmt.Sprintf("blueprint: marshal %T: %v", applyConfiguration, err)) // plain data: cannot fail
+		panic(fmt.Sprintf("blueprint: convert %T: %v", applyConfiguration, err)) // plain data: cannot fail
 	}
-	var o unstructured.Unstructured
-	if err := json.Unmarshal(data, &o.Object); err != nil {
-		panic(fmt.Sprintf("blueprint: unmarshal %T: %v", applyConfiguration, err))
-	}
-	return &o
+	return &unstructured.Unstructured{Object: content}
 }
 
 func refOf(o *unstructured.Unstructured) spec.ObjectRef {

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -40,11 +39,7 @@ func compare(path string, before, after any) []Difference {
 	}
 	var out []Difference
 	for _, key := range keys {
-		at := path + "." + key
-		if strings.HasPrefix(key, "[") || path == "" {
-			at = path + key
-		}
-		out = append(out, compare(at, oldFields[key], newFields[key])...)
+		out = append(out, compare(below(path, key), oldFields[key], newFields[key])...)
 	}
 	return out
 }
@@ -57,17 +52,21 @@ func fieldsOf(v any) (map[string]any, bool) {
 	case []any:
 		out := make(map[string]any, len(v))
 		for i, item := range v {
-			key := fmt.Sprintf("[%d]", i)
-			if fields, ok := item.(map[string]any); ok {
-				if name, ok := fields["name"].(string); ok {
-					key = fmt.Sprintf("[name=%s]", name)
-				}
-			}
-			out[key] = item
+			out[itemKey(i, item)] = item
 		}
 		return out, true
 	}
 	return nil, false
+}
+
+// itemKey is how an item of a list is called in paths.
+func itemKey(i int, item any) string {
+	if fields, ok := item.(map[string]any); ok {
+		if name, ok := fields["name"].(string); ok {
+			return fmt.Sprintf("[name=%s]", name)
+		}
+	}
+	return fmt.Sprintf("[%d]", i)
 }
 
 // Text prints a value of an object on one line, shortened.

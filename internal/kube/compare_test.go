@@ -116,11 +116,11 @@ func TestNormalIsTheSameHoweverItWasRead(t *testing.T) {
 	server.SetResourceVersion("7")
 	server.SetAnnotations(map[string]string{"deployment.kubernetes.io/revision": "3", "example.com/note": "x"})
 	fresh := object(t, owned)
-	a, err := LiveDigest(server)
+	a, err := new(Cluster).LiveDigest(server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := LiveDigest(fresh)
+	b, err := new(Cluster).LiveDigest(fresh)
 	if err != nil {
 		t.Fatal(err)
 	}

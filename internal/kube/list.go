@@ -2,8 +2,10 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -13,8 +15,19 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// pageSize bounds the memory of a list: a page is decoded, used and dropped.
-const pageSize = 500
+// pageSize bounds the memory of a list: a page is decoded, used and dropped. What carries a pod template or content is ten times
+// as large as the rest.
+func (q Query) pageSize() int64 {
+	switch q.Kind.Kind {
+	case "Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob":
+		return 500
+	case "Secret":
+		if !q.Metadata {
+			return 500
+		}
+	}
+	return 2000
+}
 
 // Query is one list of objects.
 type Query struct {
@@ -27,20 +40,29 @@ type Query struct {
 // List calls each for every object of the query, page by page. Well-known kinds travel as protobuf, which costs a third of
 // JSON's time.
 func (c *Cluster) List(ctx context.Context, q Query, each func(*unstructured.Unstructured) error) error {
-	options := metav1.ListOptions{LabelSelector: q.Selector, Limit: pageSize}
+	return c.list(ctx, q, func(item runtime.Object) error {
+		object, err := toUnstructured(item, q.Kind.GroupVersionKind)
+		if err != nil {
+			return err
+		}
+		return each(object)
+	})
+}
+
+// list calls each for every object of the query, well-known kinds as their types. A list that takes so long that the server
+// has forgotten its beginning goes on with what is there now, which the server offers with its refusal.
+func (c *Cluster) list(ctx context.Context, q Query, each func(runtime.Object) error) error {
+	options := metav1.ListOptions{LabelSelector: q.Selector, Limit: q.pageSize()}
 	for {
 		list, err := c.page(ctx, q, options)
+		if token, ok := resumeToken(err); ok && token != options.Continue {
+			options.Continue = token
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("list %s: %w", q.Kind.Resource, c.readError(err))
 		}
-		err = meta.EachListItem(list, func(item runtime.Object) error {
-			object, err := toUnstructured(item, q.Kind.GroupVersionKind)
-			if err != nil {
-				return err
-			}
-			return each(object)
-		})
-		if err != nil {
+		if err := meta.EachListItem(list, each); err != nil {
 			return err
 		}
 		accessor, err := meta.ListAccessor(list)
@@ -51,6 +73,16 @@ func (c *Cluster) List(ctx context.Context, q Query, each func(*unstructured.Uns
 			return nil
 		}
 	}
+}
+
+// resumeToken returns where a list goes on whose token has expired (410).
+func resumeToken(err error) (string, bool) {
+	var status apierrors.APIStatus
+	if !apierrors.IsResourceExpired(err) || !errors.As(err, &status) {
+		return "", false
+	}
+	token := status.Status().Continue
+	return token, token != ""
 }
 
 func (c *Cluster) page(ctx context.Context, q Query, options metav1.ListOptions) (runtime.Object, error) {

@@ -5,7 +5,13 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
 )
@@ -19,8 +25,8 @@ func controllers(manager string) bool {
 	return false
 }
 
-// Foreign tells whether a manager other than ours and Kubernetes' own set any field of a live object, its status aside.
-func (c *Cluster) Foreign(live *unstructured.Unstructured) bool {
+// foreign tells whether a manager other than ours and Kubernetes' own set any field of a live object, its status aside.
+func (c *Cluster) foreign(live metav1.Object) bool {
 	for _, entry := range live.GetManagedFields() {
 		if entry.Manager != c.Manager && !controllers(entry.Manager) && entry.Subresource == "" {
 			return true
@@ -94,23 +100,89 @@ func Owner(live *unstructured.Unstructured, path string) (manager string, when t
 	return manager, when
 }
 
-// tolerated tells the paths that others may set on objects of ours.
+// tolerated tells the paths that others may set on objects of ours: labels and annotations of their own, and annotations of
+// their own on pod templates. Labels of pods are not: policies and Services select by them.
 func tolerated(path fieldpath.Path) bool {
-	if len(path) == 0 || path[0].FieldName == nil {
+	if len(path) == 0 || path[0].FieldName == nil || *path[0].FieldName == "status" {
 		return true
 	}
-	switch *path[0].FieldName {
-	case "status":
-		return true
-	case "metadata":
-		if len(path) < 3 || path[1].FieldName == nil || path[2].FieldName == nil {
+	for i, element := range path {
+		if element.FieldName == nil || *element.FieldName != "metadata" {
+			continue
+		}
+		if i == 0 && len(path) < 3 {
 			return true
 		}
-		key := *path[2].FieldName
-		ours := strings.HasPrefix(key, "storeplatform.io/") || strings.HasPrefix(key, "pod-security.kubernetes.io/")
-		return !ours
+		if i > 0 && (len(path) < i+2 || path[i+1].FieldName == nil || *path[i+1].FieldName != "annotations") {
+			return false
+		}
+		return len(path) < i+3 || path[i+2].FieldName == nil || !ownKey(*path[i+2].FieldName)
 	}
 	return false
+}
+
+// ownKey tells the labels and annotations that nobody else may set on objects of ours.
+func ownKey(key string) bool {
+	return strings.HasPrefix(key, "storeplatform.io/") || strings.HasPrefix(key, "pod-security.kubernetes.io/")
+}
+
+// dropForeignMetadata takes from a live object the labels and annotations that it has from others alone and may have.
+func (c *Cluster) dropForeignMetadata(object runtime.Object) error {
+	metadata, err := meta.Accessor(object)
+	if err != nil {
+		return err
+	}
+	if !c.foreign(metadata) {
+		return nil
+	}
+	ours, theirs := fieldpath.NewSet(), fieldpath.NewSet()
+	for _, entry := range metadata.GetManagedFields() {
+		if entry.Subresource != "" || entry.FieldsV1 == nil || controllers(entry.Manager) {
+			continue
+		}
+		set := new(fieldpath.Set)
+		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
+			return fmt.Errorf("read field owners of %s: %w", metadata.GetName(), err)
+		}
+		if entry.Manager == c.Manager {
+			ours = ours.Union(set)
+		} else {
+			theirs = theirs.Union(set)
+		}
+	}
+	theirs = theirs.Difference(ours)
+	drop := func(at []string, values map[string]string) map[string]string {
+		return without(values, func(key string) bool {
+			path := make(fieldpath.Path, 0, len(at)+1)
+			for _, name := range append(at, key) {
+				path = append(path, fieldpath.PathElement{FieldName: &name})
+			}
+			return tolerated(path) && theirs.Has(path)
+		})
+	}
+	metadata.SetLabels(drop([]string{"metadata", "labels"}, metadata.GetLabels()))
+	metadata.SetAnnotations(drop([]string{"metadata", "annotations"}, metadata.GetAnnotations()))
+	if template, at := podTemplate(object); template != nil {
+		template.Annotations = drop(append(at, "metadata", "annotations"), template.Annotations)
+	}
+	return nil
+}
+
+// podTemplate returns the pod template of a workload and where it is.
+func podTemplate(object runtime.Object) (template *corev1.PodTemplateSpec, at []string) {
+	switch object := object.(type) {
+	case *appsv1.Deployment:
+		return &object.Spec.Template, []string{"spec", "template"}
+	case *appsv1.StatefulSet:
+		return &object.Spec.Template, []string{"spec", "template"}
+	case *appsv1.DaemonSet:
+		return &object.Spec.Template, []string{"spec", "template"}
+	case *batchv1.Job:
+		return &object.Spec.Template, []string{"spec", "template"}
+	case *batchv1.CronJob:
+		return &object.Spec.JobTemplate.Spec.Template, []string{"spec", "jobTemplate", "spec", "template"}
+	}
+	return nil, nil
 }
 
 // resolve follows a path in an object. The pointer addresses the value in exactly this object.

@@ -2,12 +2,17 @@ package kube
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/fluxcd/cli-utils/pkg/kstatus/status"
@@ -20,16 +25,18 @@ type Item struct {
 	Ref             spec.ObjectRef
 	UID             types.UID
 	ResourceVersion string
-	Digest          string                     // of [Normal]; of UID and version for what was read as metadata
-	Foreign         bool                       // see [Cluster.Foreign]
-	Waiting         string                     // why it is not ready, in kstatus' words; empty when it is
-	Object          *unstructured.Unstructured // normal form plus status; only where the query keeps it
+	Digest          string // see [Cluster.LiveDigest]; of UID and version for what was read as metadata
+	Foreign         bool   // a manager other than ours and Kubernetes' own set some field of it
+	Waiting         string // why it is not ready, in kstatus' words; empty when it is
+	Kept            any    // what the query keeps of it
 }
 
 // SnapshotQuery is a query of a snapshot.
 type SnapshotQuery struct {
 	Query
-	Keep bool // keep the objects, not only their digests
+	// Keep says what to keep of an object beside its digests: nothing when nil. It may use the object up, and must not keep
+	// parts of it that it has no need for: a snapshot holds thousands.
+	Keep func(metav1.Object) (any, error)
 }
 
 // Snapshot is what a cluster looked like, by namespace. A namespace itself lies under its own name.
@@ -60,7 +67,7 @@ func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snaps
 	group.SetLimit(listLanes)
 	for _, q := range queries {
 		group.Go(func() error {
-			return c.List(ctx, q.Query, func(object *unstructured.Unstructured) error {
+			return c.list(ctx, q.Query, func(object runtime.Object) error {
 				item, err := c.item(object, q)
 				if err != nil {
 					return err
@@ -82,35 +89,55 @@ func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snaps
 	return s, nil
 }
 
-func (c *Cluster) item(object *unstructured.Unstructured, q SnapshotQuery) (Item, error) {
+func (c *Cluster) item(object runtime.Object, q SnapshotQuery) (Item, error) {
+	live, err := meta.Accessor(object)
+	if err != nil {
+		return Item{}, err
+	}
 	item := Item{
-		Ref: RefOf(object), UID: object.GetUID(), ResourceVersion: object.GetResourceVersion(), Foreign: c.Foreign(object),
+		Ref: spec.ObjectRef{APIVersion: q.Kind.GroupVersion().String(), Kind: q.Kind.Kind, Namespace: live.GetNamespace(), Name: live.GetName()},
+		UID: live.GetUID(), ResourceVersion: live.GetResourceVersion(), Foreign: c.foreign(live),
+	}
+	if q.Keep != nil {
+		if item.Kept, err = q.Keep(live); err != nil {
+			return item, fmt.Errorf("read %s: %w", where(item.Ref), err)
+		}
 	}
 	if q.Metadata {
 		item.Digest = string(item.UID) + "/" + item.ResourceVersion
-	} else {
-		var err error
-		if item.Digest, err = LiveDigest(object); err != nil {
-			return item, err
-		}
-		if item.Waiting, err = waiting(object); err != nil {
+		return item, nil
+	}
+	if Awaited(q.Kind.Kind) {
+		if item.Waiting, err = readiness(object); err != nil {
 			return item, err
 		}
 	}
-	if q.Keep {
-		object.SetManagedFields(nil)
-		item.Object = object
-	}
-	return item, nil
+	item.Digest, err = c.liveDigest(object)
+	return item, err
 }
 
-// LiveDigest is the digest of a live object's [Normal] form.
-func LiveDigest(live *unstructured.Unstructured) (string, error) {
-	normal, err := Normal(live)
+// readiness is [Waiting] without the costly conversion of what it does not look at.
+func readiness(object runtime.Object) (string, error) {
+	live, err := meta.Accessor(object)
 	if err != nil {
 		return "", err
 	}
-	return Digest(normal)
+	owners := live.GetManagedFields()
+	live.SetManagedFields(nil)
+	defer live.SetManagedFields(owners)
+	if template, _ := podTemplate(object); template != nil {
+		defer func(kept corev1.PodTemplateSpec) { *template = kept }(*template)
+		*template = corev1.PodTemplateSpec{}
+	}
+	return Waiting(object)
+}
+
+// Item makes the item of an object that was read by itself.
+func (c *Cluster) Item(live *unstructured.Unstructured) (Item, error) {
+	digest, err := c.LiveDigest(live)
+	return Item{
+		Ref: RefOf(live), UID: live.GetUID(), ResourceVersion: live.GetResourceVersion(), Digest: digest, Foreign: c.foreign(live),
+	}, err
 }
 
 // waiting returns why a workload is not ready, and nothing for what needs no waiting.

@@ -4,7 +4,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"syscall"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -25,7 +29,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := t.next.RoundTrip(req)
 	switch {
 	case err != nil && req.Context().Err() == nil:
-		return nil, t.cluster.connectionError(err)
+		return nil, t.cluster.connectionError(req, err)
 	case err == nil && resp.StatusCode == http.StatusUnauthorized:
 		closeErr := resp.Body.Close()
 		return nil, &ConnectionError{
@@ -38,14 +42,18 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func (c *Cluster) connectionError(err error) error {
+func (c *Cluster) connectionError(req *http.Request, err error) error {
 	out := &ConnectionError{Server: c.Config.Host, Reason: Unreachable, Err: err}
 	var unknown x509.UnknownAuthorityError
 	var hostname x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var verification *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
+	var address *net.AddrError
 	switch {
+	case errors.As(err, &address), req.URL.Scheme != "http" && req.URL.Scheme != "https":
+		out.Reason = BadAddress
+		out.Fix = "Correct the host or the server of the kubeconfig: an address is such as https://203.0.113.10:6443."
 	case errors.As(err, &hostname):
 		out.Reason = BadTLS
 		out.Fix = "The server's certificate is for another name: correct the host, or set tls_server_name to a name in the certificate."
@@ -55,6 +63,9 @@ func (c *Cluster) connectionError(err error) error {
 	case errors.As(err, &record):
 		out.Reason = BadTLS
 		out.Fix = "The server does not speak TLS on this port: correct the port or the scheme of the host."
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		out.Err = fmt.Errorf("the connection was broken off: %w", err)
+		out.Fix = "Check that the cluster runs, and that nothing between breaks connections off, such as a firewall or a load balancer without a backend."
 	default:
 		out.Fix = "Check that the cluster runs, that the address is right and that a firewall lets this machine through."
 	}

@@ -101,13 +101,13 @@ func (l *Ledger) SavePlan(ctx context.Context, fleet string, plan spec.Plan) err
 	if err := l.ensureNamespace(ctx); err != nil {
 		return err
 	}
-	_, err := l.cluster.Apply(ctx, planMap(fleet, plan.Name, plan.Ref()))
+	_, err := l.cluster.Apply(ctx, planMap(fleet, plan))
 	return err
 }
 
 // Plan returns a recorded plan, nil when there is none of that name.
 func (l *Ledger) Plan(ctx context.Context, fleet, name string) (*spec.Plan, error) {
-	object, err := l.cluster.Get(ctx, kube.RefOf(planMap(fleet, name, "")))
+	object, err := l.cluster.Get(ctx, kube.RefOf(planMap(fleet, spec.Plan{Name: name})))
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
@@ -119,7 +119,7 @@ func (l *Ledger) Plan(ctx context.Context, fleet, name string) (*spec.Plan, erro
 
 // DeletePlan removes the record of a plan.
 func (l *Ledger) DeletePlan(ctx context.Context, fleet, name string) error {
-	return l.cluster.Delete(ctx, kube.RefOf(planMap(fleet, name, "")), "")
+	return l.cluster.Delete(ctx, kube.RefOf(planMap(fleet, spec.Plan{Name: name})), "")
 }
 
 // Plans returns the recorded plans of a fleet.
@@ -139,19 +139,21 @@ func (l *Ledger) Plans(ctx context.Context, fleet string) ([]spec.Plan, error) {
 	return plans, err
 }
 
-func planMap(fleet, name string, ref spec.PlanRef) *unstructured.Unstructured {
-	return configMap("plan."+fleet+"."+name, "plan", fleet, map[string]any{"ref": string(ref)})
+func planMap(fleet string, plan spec.Plan) *unstructured.Unstructured {
+	return configMap("plan."+fleet+"."+plan.Name, "plan", fleet, map[string]any{"ref": string(plan.SpeltRef()), "preset": plan.Preset})
 }
 
+// readPlan decodes the record of a plan. An early one has no preset.
 func readPlan(object *unstructured.Unstructured) (*spec.Plan, error) {
-	ref, _, err := unstructured.NestedString(object.Object, "data", "ref")
+	data, _, err := unstructured.NestedStringMap(object.Object, "data")
 	if err != nil {
 		return nil, fmt.Errorf("read plan %s: %w", object.GetName(), err)
 	}
-	plan, err := spec.PlanRef(ref).Plan()
+	plan, err := spec.PlanRef(data["ref"]).Plan()
 	if err != nil {
-		return nil, fmt.Errorf("read plan %s: %q %w", object.GetName(), ref, err)
+		return nil, fmt.Errorf("read plan %s: %q %w", object.GetName(), data["ref"], err)
 	}
+	plan.Preset = data["preset"]
 	return &plan, nil
 }
 

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -34,6 +36,9 @@ type Record struct {
 	Release   Release          `json:"release"`
 	Operation Operation        `json:"operation"`
 	Adopted   bool             `json:"adopted,omitempty"` // the namespace was there before the store
+	Kept      []string         `json:"kept,omitempty"`    // "Kind/name" of what an adopted namespace held: never deleted
+
+	Environment *blueprint.Environment `json:"environment,omitempty"` // that the objects were made for
 
 	// Key and Given tell whether a secret that the user gives has changed, without holding it: Given has a keyed hash of each
 	// value, by "Secret/name key". The key is random, so that a weak password cannot be guessed from the hash of another store.
@@ -45,13 +50,21 @@ type Record struct {
 type Entry struct {
 	APIVersion string `json:"v"`
 	Charted    bool   `json:"c,omitempty"` // the chart makes it
+	Scaled     bool   `json:"s,omitempty"` // an autoscaler of the store decides about its replicas
 	Desired    string `json:"d"`           // digest of what it should be
 	Live       string `json:"l,omitempty"` // digest of what it was when the last operation was done
+	Note       string `json:"n,omitempty"` // how the last operation that wanted it otherwise changed it
+}
+
+// Matches tells whether a live object with that digest is as the last operation left it.
+func (e Entry) Matches(live string) bool {
+	return e.Live != "" && (e.Live == live || e.Scaled && kube.SameButScaled(e.Live, live))
 }
 
 // Release is what the Helm release was made from.
 type Release struct {
-	Digest     string `json:"digest,omitempty"` // of chart, values and labels
+	Digest     string `json:"digest,omitempty"`   // of chart, values and labels
+	Revision   int    `json:"revision,omitempty"` // when the last operation was done
 	Chart      string `json:"chart,omitempty"`
 	Version    string `json:"version,omitempty"`
 	AppVersion string `json:"app_version,omitempty"`
@@ -92,18 +105,10 @@ func (r *Record) Secret(fleet, store string) (*unstructured.Unstructured, error)
 }
 
 // ReadRecord decodes the record in a Secret.
-func ReadRecord(secret *unstructured.Unstructured) (*Record, error) {
-	encoded, _, err := unstructured.NestedString(secret.Object, "data", recordKey)
-	if err != nil {
-		return nil, fmt.Errorf("read record %s/%s: %w", secret.GetNamespace(), secret.GetName(), err)
-	}
-	data, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		return nil, fmt.Errorf("read record %s/%s: %w", secret.GetNamespace(), secret.GetName(), err)
-	}
+func ReadRecord(secret *corev1.Secret) (*Record, error) {
 	record := new(Record)
-	if err := json.Unmarshal(data, record); err != nil {
-		return nil, fmt.Errorf("read record %s/%s: %w. Delete the Secret and apply again: it is written anew", secret.GetNamespace(), secret.GetName(), err)
+	if err := json.Unmarshal(secret.Data[recordKey], record); err != nil {
+		return nil, fmt.Errorf("the record of the store cannot be decoded: %w. Delete the Secret and apply again: it is written anew", err)
 	}
 	return record, nil
 }

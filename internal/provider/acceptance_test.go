@@ -164,12 +164,9 @@ func updateOf(address, config string) resource.TestStep {
 	return resource.TestStep{Config: config, ConfigPlanChecks: checks}
 }
 
-// jobUse is what Jobs use of the quota: a CronJob may begin or end one at any time, also between two readings.
-func jobUse() []string { return []string{"quota.count/jobs.batch.", "quota.jobs."} }
-
-// importOf is a step that imports a resource by id, and finds state equal.
+// importOf is a step that imports a resource by id, and finds every attribute of state equal.
 func importOf(address string) resource.TestStep {
-	return resource.TestStep{ResourceName: address, ImportState: true, ImportStateVerify: true, ImportStateVerifyIgnore: jobUse()}
+	return resource.TestStep{ResourceName: address, ImportState: true, ImportStateVerify: true}
 }
 
 // importBlockOf is a step that imports a resource with an import block, and finds nothing to change.

@@ -17,7 +17,7 @@ import (
 
 // attempt is what was tried, on which object: the first half of every error message.
 type attempt struct {
-	verb    string // "create", "read", "update", "delete", "plan", "import"
+	verb    string // "create", "read", "update", "delete", "plan", "import", "reach"
 	target  storekit.Target
 	timeout time.Duration // zero where none applies
 }
@@ -42,6 +42,7 @@ func (a attempt) tried() string { return "Tried to " + a.verb + " " + a.object()
 // diagnose turns an error of storekit into diagnostics: what was tried, on which object, what came back, what to do next.
 func (a attempt) diagnose(err error) diag.Diagnostics {
 	var diags diag.Diagnostics
+	var notReady *storekit.NotReadyError
 	var connection *storekit.ConnectionError
 	var step *storekit.StepError
 	switch fields := spec.FieldErrorsOf(err); {
@@ -58,6 +59,8 @@ func (a attempt) diagnose(err error) diag.Diagnostics {
 		a.inUse(err, &diags)
 	case errors.Is(err, storekit.ErrPreviewStale):
 		diags.AddError("Cluster Changed Meanwhile", fmt.Sprintf("%s It came back: %v.\nSomebody else changed it between reading and writing. Nothing was overwritten: plan and apply again.", a.tried(), err))
+	case errors.As(err, &notReady):
+		a.notReady(notReady, &diags)
 	case errors.As(err, &connection):
 		a.connection(connection, &diags)
 	case errors.Is(err, context.Canceled):
@@ -95,6 +98,7 @@ func title(kind storekit.TargetKind) string {
 func (a attempt) connection(err *storekit.ConnectionError, diags *diag.Diagnostics) {
 	summary := map[kube.Reason]string{
 		kube.Unreachable:  "Cluster Unreachable",
+		kube.BadAddress:   "Cluster Address Not Usable",
 		kube.BadTLS:       "Cluster Certificate Not Trusted",
 		kube.Unauthorized: "Cluster Refuses the Credentials",
 		kube.Forbidden:    "Cluster Forbids It",
@@ -103,6 +107,16 @@ func (a attempt) connection(err *storekit.ConnectionError, diags *diag.Diagnosti
 		summary = "Cluster Not Usable"
 	}
 	diags.AddError(summary, fmt.Sprintf("%s The API server at %s gave no usable answer: %v.\n%s State was kept as it is.", a.tried(), err.Server, err.Err, sentence(err.Fix)))
+}
+
+func (a attempt) notReady(err *storekit.NotReadyError, diags *diag.Diagnostics) {
+	cause, fix := err.Cause, "See on the cluster why it does not become ready."
+	var connection *storekit.ConnectionError
+	if errors.As(err.Cause, &connection) {
+		cause, fix = connection.Err, sentence(connection.Fix)
+	}
+	diags.AddError("Cluster Not Ready", fmt.Sprintf("%s The API server at %s was not ready in %s (timeouts.connect of the provider), last: %v.\n"+
+		"%s If it only boots slowly, raise timeouts.connect. Then apply again. Nothing was changed; state was kept as it is.", a.tried(), err.Server, a.timeout, cause, fix))
 }
 
 // sentenceStart begins text with a capital letter.

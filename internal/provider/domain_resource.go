@@ -97,7 +97,7 @@ func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	try := attempt{verb: "create", target: storekit.DomainTarget(name)}
 	st, err := r.platform.fleet.Domain(ctx, name)
 	switch {
-	case errors.Is(err, storekit.ErrNotFound):
+	case errors.Is(err, storekit.ErrNotFound), r.platform.absent(err, &resp.Diagnostics):
 	case err != nil:
 		resp.Diagnostics.Append(try.diagnose(err)...)
 	case !plan.Store.IsUnknown() && st.Domain.Store != plan.Store.ValueString():
@@ -109,12 +109,13 @@ func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan domainModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Creating a domain", &resp.Diagnostics) {
+	if resp.Diagnostics.HasError() || !r.platform.await(ctx, &resp.Diagnostics) {
 		return
 	}
 	var program storekit.Program
 	program.AddDomain(plan.spec())
 	target, timeout := storekit.DomainTarget(plan.Host.ValueString()), r.platform.timeouts.create
+	r.platform.settle(ctx, attempt{"create", target, timeout}, resp.Private, &resp.Diagnostics)
 	preview, err := r.platform.fleet.Preview(ctx, &program, storekit.Only(target), storekit.NoPrune())
 	var st *storekit.DomainState
 	if err == nil {
@@ -151,13 +152,18 @@ func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, res
 		r.platform.keepState(&resp.Diagnostics)
 		return
 	}
+	try := attempt{verb: "read", target: storekit.DomainTarget(name)}
+	if !r.platform.here(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), resp) {
+		return
+	}
+	r.platform.settle(ctx, try, resp.Private, &resp.Diagnostics)
 	st, err := r.platform.fleet.Domain(ctx, name)
 	switch {
 	case errors.Is(err, storekit.ErrNotFound):
 		resp.Diagnostics.AddWarning("Domain Is Gone", fmt.Sprintf("Domain %q is not in the cluster any more. It is taken out of state, and planned to be created again.", name))
 		resp.State.RemoveResource(ctx)
 	case err != nil:
-		resp.Diagnostics.Append(attempt{verb: "read", target: storekit.DomainTarget(name)}.diagnose(err)...)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	default:
 		model := domainModelFrom(ctx, st, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
@@ -173,13 +179,14 @@ func (r *domainResource) Update(_ context.Context, _ resource.UpdateRequest, res
 func (r *domainResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state domainModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Deleting a domain", &resp.Diagnostics) {
+	target, timeout := storekit.DomainTarget(state.Host.ValueString()), r.platform.timeouts.delete
+	try := attempt{"delete", target, timeout}
+	if !r.platform.awaitHome(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), &resp.Diagnostics) {
 		return
 	}
-	target, timeout := storekit.DomainTarget(state.Host.ValueString()), r.platform.timeouts.delete
 	_, err := r.platform.fleet.Destroy(ctx, storekit.Only(target), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
 	if err != nil && !errors.Is(err, storekit.ErrNotFound) {
-		resp.Diagnostics.Append(attempt{"delete", target, timeout}.diagnose(err)...)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	}
 }
 

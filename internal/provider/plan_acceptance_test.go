@@ -47,8 +47,12 @@ func TestAccPlan(t *testing.T) {
 		plan = plan.with(change[0], change[1])
 		steps = append(steps, updateOf(planAddress, config()))
 	}
-	// The preset is not recorded: the nearest one is imported.
-	plan = block{"name": `"gold"`, "preset": `"premium"`}
+	// Every value of another preset, one of them in another spelling: only the record can tell.
+	plan = block{
+		"name": `"gold"`, "preset": `"premium"`, "cpu": `"2000m"`, "memory": `"4Gi"`, "pods": "10", "storage": `"50Gi"`, "jobs": `{ cpu = "1", memory = "1Gi", pods = 5 }`,
+	}
+	steps = append(steps, updateOf(planAddress, config()), importOf(planAddress), importBlockOf(planAddress, config()))
+	plan = plan.with("max_volume", `"50Gi"`).with("preset", `"basic"`) // and nothing else
 	steps = append(steps, updateOf(planAddress, config()), importOf(planAddress), importBlockOf(planAddress, config()))
 	a.run(t, steps...)
 }
@@ -74,7 +78,7 @@ func TestAccPlanReachesItsStoresInTheSameApply(t *testing.T) {
 	changed := updateOf(planAddress, config(block{"name": `"gold"`, "pods": "15"}))
 	changed.ConfigPlanChecks.PreApply = append(changed.ConfigPlanChecks.PreApply, plancheck.ExpectResourceAction(storeAddress, plancheck.ResourceActionUpdate))
 	changed.ConfigStateChecks = []statecheck.StateCheck{
-		statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("quota").AtMapKey("pods").AtMapKey("hard"), knownvalue.StringExact("15")),
+		statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("quota").AtMapKey("pods"), knownvalue.StringExact("15")),
 	}
 	const rename = "{ create_before_destroy = true }"
 	renamed := config(block{"name": `"silver"`, "pods": "15"})

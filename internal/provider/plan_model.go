@@ -50,6 +50,7 @@ var (
 func (m planModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Plan {
 	p := spec.Plan{
 		Name:      m.Name.ValueString(),
+		Preset:    m.Preset.ValueString(),
 		CPU:       m.CPU.ValueString(),
 		Memory:    m.Memory.ValueString(),
 		Pods:      int(m.Pods.ValueInt64()),
@@ -70,12 +71,12 @@ func (m planModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Plan 
 	return p
 }
 
-// planModelFrom makes the model of a plan. The cluster does not record the preset that a plan started from: it comes from
-// prior, else it is the nearest one.
+// planModelFrom makes the model of a plan. The preset of a plan that was recorded without one comes from prior, else it is the
+// nearest one.
 func planModelFrom(ctx context.Context, p spec.Plan, prior planModel, diags *diag.Diagnostics) planModel {
 	m := planModel{
 		Name:      types.StringValue(p.Name),
-		Preset:    prior.Preset,
+		Preset:    optionalString(p.Preset),
 		CPU:       spell[quantity](p.CPU),
 		Memory:    spell[quantity](p.Memory),
 		Pods:      types.Int64Value(int64(p.Pods)),
@@ -83,6 +84,9 @@ func planModelFrom(ctx context.Context, p spec.Plan, prior planModel, diags *dia
 		MaxVolume: spell[quantity](p.MaxVolume),
 		ID:        types.StringValue(p.Name),
 		Ref:       types.StringValue(string(p.Ref())),
+	}
+	if m.Preset.IsNull() {
+		m.Preset = prior.Preset
 	}
 	if m.Preset.IsNull() {
 		m.Preset = types.StringValue(nearestPreset(p))

@@ -133,8 +133,7 @@ func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	}
 	var state planModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if ref.Equal(state.Ref) { // the presets differ only in values that are all given: no change
-		set(path.Root("preset"), state.Preset)
+	if ref.Equal(state.Ref) { // another preset at most, which differs only in values that are all given
 		r.keepSpellings(ctx, state, &plan, resp)
 	}
 }
@@ -152,9 +151,10 @@ func (r *planResource) keepSpellings(ctx context.Context, state planModel, plan 
 func (r *planResource) Create(ctx context.Context, req resource.CreateRequest, resp *resource.CreateResponse) {
 	var plan planModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Creating a plan", &resp.Diagnostics) {
+	if resp.Diagnostics.HasError() || !r.platform.await(ctx, &resp.Diagnostics) {
 		return
 	}
+	r.platform.settle(ctx, attempt{verb: "create", target: storekit.PlanTarget(plan.Name.ValueString())}, resp.Private, &resp.Diagnostics)
 	if model := r.up(ctx, "create", plan, r.platform.timeouts.create, &resp.Diagnostics); model != nil {
 		resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
 		r.platform.identify(ctx, resp.Identity, "name", plan.Name, &resp.Diagnostics)
@@ -174,13 +174,18 @@ func (r *planResource) Read(ctx context.Context, req resource.ReadRequest, resp 
 		return
 	}
 	name := state.Name.ValueString()
+	try := attempt{verb: "read", target: storekit.PlanTarget(name)}
+	if !r.platform.here(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), resp) {
+		return
+	}
+	r.platform.settle(ctx, try, resp.Private, &resp.Diagnostics)
 	p, err := r.platform.fleet.Plan(ctx, name)
 	switch {
 	case errors.Is(err, storekit.ErrNotFound):
 		resp.Diagnostics.AddWarning("Plan Is Gone", fmt.Sprintf("Plan %q is not in the cluster any more. It is taken out of state, and planned to be created again. Stores that use it keep their size.", name))
 		resp.State.RemoveResource(ctx)
 	case err != nil:
-		resp.Diagnostics.Append(attempt{verb: "read", target: storekit.PlanTarget(name)}.diagnose(err)...)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	default:
 		model := planModelFrom(ctx, p.Plan, state, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
@@ -191,9 +196,11 @@ func (r *planResource) Read(ctx context.Context, req resource.ReadRequest, resp 
 func (r *planResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
 	var plan planModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Updating a plan", &resp.Diagnostics) {
+	try := attempt{verb: "update", target: storekit.PlanTarget(plan.Name.ValueString())}
+	if !r.platform.awaitHome(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), &resp.Diagnostics) {
 		return
 	}
+	r.platform.settle(ctx, try, resp.Private, &resp.Diagnostics)
 	r.platform.identify(ctx, resp.Identity, "name", plan.Name, &resp.Diagnostics)
 	if model := r.up(ctx, "update", plan, r.platform.timeouts.update, &resp.Diagnostics); model != nil {
 		resp.Diagnostics.Append(resp.State.Set(ctx, model)...)
@@ -204,14 +211,15 @@ func (r *planResource) Update(ctx context.Context, req resource.UpdateRequest, r
 func (r *planResource) Delete(ctx context.Context, req resource.DeleteRequest, resp *resource.DeleteResponse) {
 	var state planModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Deleting a plan", &resp.Diagnostics) {
-		return
-	}
 	target := storekit.PlanTarget(state.Name.ValueString())
 	timeout := r.platform.timeouts.delete
+	try := attempt{"delete", target, timeout}
+	if !r.platform.awaitHome(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), &resp.Diagnostics) {
+		return
+	}
 	_, err := r.platform.fleet.Destroy(ctx, storekit.Only(target), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
 	if err != nil && !errors.Is(err, storekit.ErrNotFound) {
-		resp.Diagnostics.Append(attempt{"delete", target, timeout}.diagnose(err)...)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	}
 }
 

@@ -14,14 +14,16 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-log/tflog"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
 // platform is what a configured provider hands to its resources: a fleet on a cluster, or the knowledge that neither is
 // known before apply.
 type platform struct {
-	client *storekit.Client // nil while the connection is unknown
-	fleet  *storekit.Fleet
+	client   *storekit.Client // nil while the connection is unknown
+	fleet    *storekit.Fleet
+	renderer *storekit.Renderer
 
 	fleetName  types.String // unknown as long as the configuration does not say
 	owner      types.String
@@ -29,9 +31,11 @@ type platform struct {
 	timeouts   operationTimeouts
 
 	warnUnknown sync.Once
+	warnAbsent  sync.Once
+	limits      sync.Map // what warnLimited has said already
 }
 
-type operationTimeouts struct{ create, update, delete time.Duration }
+type operationTimeouts struct{ connect, create, update, delete time.Duration }
 
 // connect makes the client. Neither it nor anything it calls dials.
 func (p *platform) connect(c connection, options []storekit.ClientOption, diags *diag.Diagnostics) {
@@ -48,11 +52,20 @@ func (p *platform) connect(c connection, options []storekit.ClientOption, diags 
 		diags.AddError("Cluster Configuration Not Usable", fmt.Sprintf("The connection to %s cannot be set up: %v.", cfg.Host, err))
 		return
 	}
-	p.client, p.fleet = client, client.Fleet(p.fleetName.ValueString())
+	p.client, p.fleet, p.renderer = client, client.Fleet(p.fleetName.ValueString()), client.Renderer()
 }
 
 // unknown tells whether the cluster is known only after apply.
 func (p *platform) unknown() bool { return p.client == nil }
+
+// warnLimited says what could not be looked at, each thing once in a run.
+func (p *platform) warnLimited(warnings []string, diags *diag.Diagnostics) {
+	for _, text := range warnings {
+		if _, said := p.limits.LoadOrStore(text, true); !said {
+			diags.AddWarning("Plan Is Limited", sentence(sentenceStart(text)))
+		}
+	}
+}
 
 // keepState adds the one warning that a refresh without a cluster gives.
 func (p *platform) keepState(diags *diag.Diagnostics) {
@@ -61,6 +74,34 @@ func (p *platform) keepState(diags *diag.Diagnostics) {
 			"The provider's configuration is known only after apply, so nothing was read from the cluster: what state says was kept as it is, and drift is not shown. "+
 				"The apply reads the cluster before it changes anything.")
 	})
+}
+
+// absent tells whether an error says that the cluster does not answer, as one that still boots. What is to be created is then
+// planned as with an unknown cluster. It adds the one warning that a plan without the cluster gives.
+func (p *platform) absent(err error, diags *diag.Diagnostics) bool {
+	if !kube.Booting(err) {
+		return false
+	}
+	p.warnAbsent.Do(func() {
+		diags.AddWarning("Cluster Not Reachable", fmt.Sprintf("The cluster gives no usable answer: %s\n"+
+			"What is to be created is planned without it: what only the cluster can say is known after apply. The apply waits up to %s (timeouts.connect of the provider) for a cluster that still boots.",
+			sentence(err.Error()), p.timeouts.connect))
+	})
+	return true
+}
+
+// await waits until the cluster can be used, which costs nothing once it has. It returns false after adding a diagnostic.
+func (p *platform) await(ctx context.Context, diags *diag.Diagnostics) bool {
+	if p.refuseUnknown("A change", diags) {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.timeouts.connect)
+	defer cancel()
+	err := p.client.AwaitCluster(ctx, func(cause string) {
+		tflog.Info(ctx, "waiting for the cluster", map[string]any{"cause": cause})
+	})
+	diags.Append(attempt{verb: "reach", timeout: p.timeouts.connect}.diagnose(err)...)
+	return err == nil
 }
 
 // configured returns the platform that the provider handed out. It is nil before the provider is configured, when the

@@ -8,16 +8,23 @@ import (
 
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
+	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
+	"github.com/hashicorp/terraform-plugin-framework/function"
+	"github.com/hashicorp/terraform-plugin-framework/list"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/provider"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
 var (
-	_ provider.Provider                   = (*storePlatform)(nil)
-	_ provider.ProviderWithValidateConfig = (*storePlatform)(nil)
+	_ provider.ProviderWithValidateConfig     = (*storePlatform)(nil)
+	_ provider.ProviderWithEphemeralResources = (*storePlatform)(nil)
+	_ provider.ProviderWithListResources      = (*storePlatform)(nil)
+	_ provider.ProviderWithFunctions          = (*storePlatform)(nil)
 )
 
 // New returns a constructor of the provider. version is part of its user agent and of nothing that it leaves in a cluster.
@@ -65,9 +72,10 @@ type execModel struct {
 }
 
 type providerTimeoutsModel struct {
-	Create types.String `tfsdk:"create"`
-	Update types.String `tfsdk:"update"`
-	Delete types.String `tfsdk:"delete"`
+	Connect types.String `tfsdk:"connect"`
+	Create  types.String `tfsdk:"create"`
+	Update  types.String `tfsdk:"update"`
+	Delete  types.String `tfsdk:"delete"`
 }
 
 // Metadata implements [provider.Provider].
@@ -104,6 +112,7 @@ func (p *storePlatform) Configure(ctx context.Context, req provider.ConfigureReq
 		return
 	}
 	data := &platform{
+		renderer:   storekit.NewRenderer(),
 		fleetName:  config.fleet(),
 		owner:      config.Owner,
 		baseDomain: config.BaseDomain,
@@ -130,7 +139,22 @@ func (p *storePlatform) Resources(context.Context) []func() resource.Resource {
 
 // DataSources implements [provider.Provider].
 func (p *storePlatform) DataSources(context.Context) []func() datasource.DataSource {
-	return []func() datasource.DataSource{newClusterDataSource}
+	return []func() datasource.DataSource{newClusterDataSource, newStoreDataSource}
+}
+
+// EphemeralResources implements [provider.ProviderWithEphemeralResources].
+func (p *storePlatform) EphemeralResources(context.Context) []func() ephemeral.EphemeralResource {
+	return []func() ephemeral.EphemeralResource{newAdminEphemeralResource}
+}
+
+// ListResources implements [provider.ProviderWithListResources].
+func (p *storePlatform) ListResources(context.Context) []func() list.ListResource {
+	return []func() list.ListResource{newStoreListResource}
+}
+
+// Functions implements [provider.ProviderWithFunctions].
+func (p *storePlatform) Functions(context.Context) []func() function.Function {
+	return []func() function.Function{newNipIOHostFunction, newPlanCapacityFunction}
 }
 
 // connectionUnknown tells whether anything that decides which cluster is reached, or how, is known only after apply.
@@ -184,10 +208,13 @@ func (m providerModel) fleet() types.String {
 	return m.Fleet
 }
 
-const defaultTimeout = 10 * time.Minute
+const (
+	defaultTimeout = 10 * time.Minute
+	defaultConnect = 5 * time.Minute
+)
 
 func (m providerModel) timeouts(ctx context.Context, diags *diag.Diagnostics) operationTimeouts {
-	out := operationTimeouts{create: defaultTimeout, update: defaultTimeout, delete: defaultTimeout}
+	out := operationTimeouts{connect: defaultConnect, create: defaultTimeout, update: defaultTimeout, delete: defaultTimeout}
 	if m.Timeouts.IsNull() || m.Timeouts.IsUnknown() {
 		return out
 	}
@@ -196,7 +223,7 @@ func (m providerModel) timeouts(ctx context.Context, diags *diag.Diagnostics) op
 	for name, one := range map[string]struct {
 		text   types.String
 		target *time.Duration
-	}{"create": {set.Create, &out.create}, "update": {set.Update, &out.update}, "delete": {set.Delete, &out.delete}} {
+	}{"connect": {set.Connect, &out.connect}, "create": {set.Create, &out.create}, "update": {set.Update, &out.update}, "delete": {set.Delete, &out.delete}} {
 		if one.text.IsNull() || one.text.IsUnknown() {
 			continue
 		}

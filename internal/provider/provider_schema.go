@@ -127,6 +127,10 @@ func providerSchema() schema.Schema {
 				Optional:            true,
 				MarkdownDescription: "How long operations may take where a resource does not say so itself.",
 				Attributes: map[string]schema.Attribute{
+					"connect": schema.StringAttribute{
+						Optional:            true,
+						MarkdownDescription: "Duration such as `90s` or `15m` that an apply waits for a cluster that still boots: until its API server answers and its first node is registered. It does not count against the other timeouts. Default: `5m`.",
+					},
 					"create": schema.StringAttribute{
 						Optional:            true,
 						MarkdownDescription: "Duration such as `90s` or `15m` that a create may take. Default: `10m`.",

@@ -121,6 +121,7 @@ func TestProviderConfiguration(t *testing.T) {
 		"bad owner":        {reason: "it becomes a label", config: fields{"kubeconfig": kubeconfigText, "owner": "a b"}, want: []string{"owner", "a b", "63"}},
 		"bad base domain":  {reason: "stores would get an invalid host", config: fields{"kubeconfig": kubeconfigText, "base_domain": "https://x"}, want: []string{"base_domain", "https://x"}},
 		"bad timeout":      {reason: "which value", config: fields{"kubeconfig": kubeconfigText, "timeouts": fields{"create": "soon"}}, want: []string{"timeouts.create", "soon", "90s"}},
+		"bad connect":      {reason: "a cluster is waited for at least a moment", config: fields{"kubeconfig": kubeconfigText, "timeouts": fields{"connect": "0s"}}, want: []string{"timeouts.connect", "0s"}},
 		"negative timeout": {reason: "would fail at once", config: fields{"kubeconfig": kubeconfigText, "timeouts": fields{"delete": "-5m"}}, want: []string{"timeouts.delete", "-5m"}},
 		"bad DNS server":   {reason: "a name would need DNS to find DNS", config: fields{"kubeconfig": kubeconfigText, "dns_servers": []any{"ns.example.com"}}, want: []string{"dns_servers", "ns.example.com", "192.0.2.53:53"}},
 		"bad DNS env":      {reason: "which value", config: fields{"kubeconfig": kubeconfigText}, env: map[string]string{"STOREPLATFORM_DNS_SERVERS": "x"}, want: []string{"dns_servers", `"x"`}},

@@ -26,6 +26,12 @@ func TestSchemaAttributes(t *testing.T) {
 	for name, schema := range h.schema.DataSourceSchemas {
 		schemas["data."+name] = schema
 	}
+	for name, schema := range h.schema.EphemeralResourceSchemas {
+		schemas["ephemeral."+name] = schema
+	}
+	for name, schema := range h.schema.ListResourceSchemas {
+		schemas["list."+name] = schema
+	}
 	count := 0
 	var walk func(prefix string, attributes []*tfprotov6.SchemaAttribute)
 	walk = func(prefix string, attributes []*tfprotov6.SchemaAttribute) {
@@ -83,7 +89,6 @@ func TestModelTypesMatchSchema(t *testing.T) {
 		"medusa":      {store.Attributes["medusa"].GetType(), medusaTypes},
 		"chart":       {store.Attributes["chart"].GetType(), chartTypes},
 		"release":     {store.Attributes["release"].GetType(), releaseTypes},
-		"quota":       {store.Attributes["quota"].GetType(), usageTypes},
 		"jobs":        {plan.Attributes["jobs"].GetType(), jobsTypes},
 		"container":   {plan.Attributes["container"].GetType(), containerTypes},
 		"records":     {domain.Attributes["records"].GetType(), recordTypes},

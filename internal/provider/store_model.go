@@ -22,6 +22,7 @@ type storeModel struct {
 	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
 	DataRetention      types.String   `tfsdk:"data_retention"`
 	AdoptExisting      types.Bool     `tfsdk:"adopt_existing"`
+	IgnoreDrift        types.List     `tfsdk:"ignore_drift"`
 	WooCommerce        types.Object   `tfsdk:"woocommerce"`
 	Medusa             types.Object   `tfsdk:"medusa"`
 	Chart              types.Object   `tfsdk:"chart"`
@@ -123,7 +124,6 @@ var (
 		"revision": types.Int64Type, "status": types.StringType, "chart": types.StringType, "chart_version": types.StringType,
 		"app_version": types.StringType,
 	}
-	usageTypes = map[string]attr.Type{"used": types.StringType, "hard": types.StringType}
 )
 
 func wooCommerceDefaults() spec.WooCommerce {
@@ -162,6 +162,7 @@ func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Stor
 		AllowDeletion: !m.DeletionProtection.ValueBool() && !m.DeletionProtection.IsNull(),
 		Retention:     spec.DataRetention(m.DataRetention.ValueString()),
 		Adopt:         m.AdoptExisting.ValueBool(),
+		Ignore:        stringsOf(m.IgnoreDrift),
 	}
 	if storage := decodeObject[storageModel](ctx, m.Storage, diags); storage != nil {
 		s.Storage = spec.Storage{Class: storage.Class.ValueString(), Content: storage.Content.ValueString(), Database: storage.Database.ValueString()}
@@ -282,6 +283,7 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		DeletionProtection: types.BoolValue(!s.AllowDeletion),
 		DataRetention:      types.StringValue(string(s.Retention)),
 		AdoptExisting:      types.BoolValue(s.Adopt),
+		IgnoreDrift:        listOf(s.Ignore),
 		WooCommerce:        types.ObjectNull(wooCommerceTypes),
 		Medusa:             types.ObjectNull(medusaTypes),
 		Chart:              types.ObjectNull(chartTypes),
@@ -313,7 +315,11 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		ChartVersion: optionalString(st.Release.ChartVersion),
 		AppVersion:   optionalString(st.Release.AppVersion),
 	}, diags)
-	m.Quota = quotaFrom(st.Quota)
+	hard := make(map[string]string, len(st.Quota))
+	for name, usage := range st.Quota {
+		hard[name] = usage.Hard
+	}
+	m.Quota = stringMap(hard)
 	return m
 }
 
@@ -379,14 +385,4 @@ func chartFrom(ctx context.Context, engine spec.Chart, diags *diag.Diagnostics) 
 		Target:   types.Int64Value(int64(engine.Target)),
 		Username: optionalString(engine.Username),
 	}, diags)
-}
-
-func quotaFrom(quota map[string]storekit.Usage) types.Map {
-	values := make(map[string]attr.Value, len(quota))
-	for name, usage := range quota {
-		values[name] = types.ObjectValueMust(usageTypes, map[string]attr.Value{
-			"used": types.StringValue(usage.Used), "hard": types.StringValue(usage.Hard),
-		})
-	}
-	return types.MapValueMust(types.ObjectType{AttrTypes: usageTypes}, values)
 }

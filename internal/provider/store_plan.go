@@ -2,9 +2,10 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/path"
@@ -38,7 +39,7 @@ func (r *storeResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 		resp.Diagnostics.Append(req.State.Get(ctx, p.state)...)
 	}
 	if req.Plan.Raw.IsNull() {
-		if p.state != nil && p.state.DeletionProtection.ValueBool() {
+		if p.state != nil && p.state.protected() {
 			attempt{verb: "delete", target: storekit.StoreTarget(p.state.Name.ValueString())}.protected(&resp.Diagnostics)
 		}
 		return
@@ -57,24 +58,30 @@ func (r *storeResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	p.decide(ctx)
 }
 
-func (p *storePlan) set(ctx context.Context, at path.Path, value any) {
-	p.resp.Diagnostics.Append(p.resp.Plan.SetAttribute(ctx, at, value)...)
+// assign plans the value of an attribute, of which field is what is planned so far. What is planned already costs nothing: a
+// change walks the whole plan, and most plans change nothing.
+func assign[T attr.Value](ctx context.Context, p *storePlan, name string, field *T, value T) {
+	if (*field).Equal(value) {
+		return
+	}
+	*field = value
+	p.resp.Diagnostics.Append(p.resp.Plan.SetAttribute(ctx, path.Root(name), value)...)
 }
 
 // inherit fills in what the configuration leaves to the provider, or to another attribute.
 func (p *storePlan) inherit(ctx context.Context) {
 	if p.config.Owner.IsNull() {
-		p.set(ctx, path.Root("owner"), p.platform.owner)
+		assign(ctx, p, "owner", &p.plan.Owner, p.platform.owner)
 	}
 	if p.config.Host.IsNull() {
-		p.set(ctx, path.Root("host"), p.defaultHost())
+		assign(ctx, p, "host", &p.plan.Host, hostValue{StringValue: p.defaultHost()})
 	}
 	config := decodeObject[chartModel](ctx, p.config.Chart, &p.resp.Diagnostics)
 	plan := decodeObject[chartModel](ctx, p.plan.Chart, &p.resp.Diagnostics)
-	if config != nil && plan != nil && config.Target.IsNull() {
-		p.set(ctx, path.Root("chart").AtName("target"), plan.Port)
+	if config != nil && plan != nil && config.Target.IsNull() && !plan.Target.Equal(plan.Port) {
+		p.resp.Diagnostics.Append(p.resp.Plan.SetAttribute(ctx, path.Root("chart").AtName("target"), plan.Port)...)
+		p.resp.Diagnostics.Append(p.resp.Plan.GetAttribute(ctx, path.Root("chart"), &p.plan.Chart)...)
 	}
-	p.resp.Diagnostics.Append(p.resp.Plan.Get(ctx, &p.plan)...)
 }
 
 func (p *storePlan) defaultHost() types.String {
@@ -87,6 +94,11 @@ func (p *storePlan) defaultHost() types.String {
 	default:
 		return types.StringValue(spec.NormalHost(p.plan.Name.ValueString() + "." + domain.ValueString()))
 	}
+}
+
+// protected tells whether a store in state must not be deleted. A moved one that was not adopted yet does not say.
+func (m storeModel) protected() bool {
+	return m.DeletionProtection.IsNull() || m.DeletionProtection.ValueBool()
 }
 
 // guardReplacement refuses to replace a protected store. What state says counts: protection must have been lifted before.
@@ -105,7 +117,7 @@ func (p *storePlan) guardReplacement() {
 		at = path.Root(string(after))
 		p.resp.RequiresReplace = append(p.resp.RequiresReplace, at)
 	}
-	if change == "" || !p.state.DeletionProtection.ValueBool() {
+	if change == "" || !p.state.protected() {
 		return
 	}
 	p.resp.Diagnostics.AddAttributeError(at, "Store Is Protected", fmt.Sprintf(`The change %s replaces store %s (namespace %s): it would be deleted, and another one created without its data. It is protected (deletion_protection = true), so the plan is refused.
@@ -116,7 +128,7 @@ func (p *storePlan) guardReplacement() {
 
 // derive plans what follows from the configuration alone.
 func (p *storePlan) derive(ctx context.Context) {
-	p.set(ctx, path.Root("id"), p.plan.Name)
+	assign(ctx, p, "id", &p.plan.ID, p.plan.Name)
 	namespace, url := types.StringUnknown(), types.StringUnknown()
 	if !p.plan.Name.IsUnknown() {
 		namespace = types.StringValue(spec.NamespaceOf(p.plan.Name.ValueString()))
@@ -127,45 +139,31 @@ func (p *storePlan) derive(ctx context.Context) {
 			url = types.StringValue("https://" + spec.NormalHost(name))
 		}
 	}
-	p.set(ctx, path.Root("namespace"), namespace)
-	p.set(ctx, path.Root("url"), url)
-	if p.state == nil {
+	assign(ctx, p, "namespace", &p.plan.Namespace, namespace)
+	assign(ctx, p, "url", &p.plan.URL, url)
+	if p.state == nil || p.state.ClusterUID.IsNull() { // to be created, or to be adopted after a move
 		p.setLive(ctx, nil)
 		return
 	}
 	p.setLive(ctx, p.state)
-	p.setObjects(ctx, p.state.Objects)
-	p.set(ctx, path.Root("cluster_uid"), p.state.ClusterUID)
+	p.setObjects(ctx, p.state.Objects, p.state.Quota)
+	assign(ctx, p, "cluster_uid", &p.plan.ClusterUID, p.state.ClusterUID)
 }
 
 // setLive plans what only the cluster can say: as it is in from, unknown when that is nil.
 func (p *storePlan) setLive(ctx context.Context, from *storeModel) {
-	live := storeModel{
-		Ready:   types.BoolUnknown(),
-		Release: types.ObjectUnknown(releaseTypes),
-		Quota:   types.MapUnknown(types.ObjectType{AttrTypes: usageTypes}),
-	}
-	switch {
-	case from != nil:
+	live := storeModel{Ready: types.BoolUnknown(), Release: types.ObjectUnknown(releaseTypes)}
+	if from != nil {
 		live = *from
-	case p.keepsQuota():
-		live.Quota = p.state.Quota
 	}
-	p.set(ctx, path.Root("ready"), live.Ready)
-	p.set(ctx, path.Root("release"), live.Release)
-	p.set(ctx, path.Root("quota"), live.Quota)
+	assign(ctx, p, "ready", &p.plan.Ready, live.Ready)
+	assign(ctx, p, "release", &p.plan.Release, live.Release)
 }
 
-// keepsQuota tells whether an update leaves the plan alone. What the store uses of its quota then comes with the next refresh,
-// and so does a limit that is repaired: an update that shows every limit and use as unknown would bury what it does.
-func (p *storePlan) keepsQuota() bool {
-	return p.state != nil && p.plan.Plan.Equal(p.state.Plan)
-}
-
-// setObjects plans the objects of the store.
-func (p *storePlan) setObjects(ctx context.Context, objects types.Map) {
-	p.plan.Objects = objects
-	p.set(ctx, path.Root("objects"), objects)
+// setObjects plans what the store consists of and may use.
+func (p *storePlan) setObjects(ctx context.Context, objects, quota types.Map) {
+	assign(ctx, p, "objects", &p.plan.Objects, objects)
+	assign(ctx, p, "quota", &p.plan.Quota, quota)
 }
 
 // changed tells whether the plan differs from state so far.
@@ -173,10 +171,10 @@ func (p *storePlan) changed() bool {
 	return p.state == nil || !p.resp.Plan.Raw.Equal(p.req.State.Raw)
 }
 
-// decide plans the objects of the store, and asks the cluster what an apply would do.
+// decide plans the objects of the store, and asks the cluster whether an apply would do anything.
 func (p *storePlan) decide(ctx context.Context) {
 	if len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
-		p.setObjects(ctx, types.MapUnknown(types.StringType))
+		p.setObjects(ctx, types.MapUnknown(types.StringType), types.MapUnknown(types.StringType))
 		p.setLive(ctx, nil)
 		return
 	}
@@ -185,33 +183,129 @@ func (p *storePlan) decide(ctx context.Context) {
 		p.explainOwner(s, err)
 		return
 	}
-	if p.platform.unknown() {
-		p.decideBlind(ctx, s)
+	acts := p.changed() || p.disturbed()
+	if !p.platform.unknown() {
+		acts = p.preview(ctx, s) || acts
+	}
+	if !acts || p.resp.Diagnostics.HasError() {
 		return
 	}
-	if p.state == nil {
-		p.preflight(ctx, s)
-	}
-	if p.resp.Diagnostics.HasError() {
-		return
+	p.outline(ctx, s)
+	p.setLive(ctx, nil)
+}
+
+// preview tells whether an apply would do anything. It reports what stands in the way.
+func (p *storePlan) preview(ctx context.Context, s spec.Store) (acts bool) {
+	if p.state == nil && !p.preflight(ctx, s) {
+		return true
 	}
 	var program storekit.Program
 	program.AddStore(s)
 	target := storekit.StoreTarget(s.Name)
 	preview, err := p.platform.fleet.Preview(ctx, &program, storekit.Only(target), storekit.NoPrune())
-	if err != nil {
+	switch {
+	case err != nil && p.state == nil && p.platform.absent(err, &p.resp.Diagnostics):
+		return true
+	case err != nil:
 		p.resp.Diagnostics.Append(attempt{verb: "plan", target: target}.diagnose(err)...)
+		return true
+	}
+	p.platform.warnLimited(preview.Warnings, &p.resp.Diagnostics)
+	for _, step := range preview.Steps {
+		if step.Adopts != nil {
+			p.warnAdoption(step.Adopts)
+		}
+		acts = acts || step.Action != storekit.None
+	}
+	return acts
+}
+
+func (p *storePlan) warnAdoption(adoption *storekit.Adoption) {
+	held := "It is empty."
+	if len(adoption.Keeps) > 0 {
+		var names []string
+		for _, ref := range adoption.Keeps {
+			names = append(names, ref.String())
+		}
+		held = "It holds " + strings.Join(names, ", ") + ": that stays, also when the store goes."
+	}
+	p.resp.Diagnostics.AddWarning("Namespace Will Be Adopted", fmt.Sprintf("Namespace %s exists and nobody owns it. The apply takes it over (adopt_existing = true) and puts the store's guardrails and shop into it. %s", adoption.Namespace, held))
+}
+
+// disturbed tells whether state, as of the last refresh, has an object that is not as desired.
+func (p *storePlan) disturbed() bool {
+	if p.state == nil {
+		return true
+	}
+	for _, value := range p.state.Objects.Elements() {
+		if _, ok := storekit.DesiredDigest(textOf(value)); !ok {
+			return true
+		}
+	}
+	return false
+}
+
+// outline plans every object from configuration and state alone: Terraform plans once more during the apply, and what was known
+// must come out the same then, whatever has happened to the cluster meanwhile.
+func (p *storePlan) outline(ctx context.Context, s spec.Store) {
+	env := p.environment(ctx)
+	fleet := p.platform.fleetName.ValueString()
+	after, err := p.platform.renderer.Outline(ctx, fleet, s, env)
+	if err != nil {
+		p.resp.Diagnostics.Append(attempt{verb: "plan", target: storekit.StoreTarget(s.Name)}.diagnose(err)...)
 		return
 	}
-	for _, step := range preview.Steps {
-		if step.Target != target {
-			continue
-		}
-		p.setObjects(ctx, stringMap(step.Objects))
-		if step.Action != storekit.None || p.changed() {
-			p.setLive(ctx, nil)
+	known := map[string]attr.Value{}
+	var before *storekit.Outline
+	if p.state != nil {
+		known = p.state.Objects.Elements()
+		if p.state.engineKind() != "" {
+			// What cannot be rendered any more cannot be compared: the plan then shows digests alone.
+			before, _ = p.platform.renderer.Outline(ctx, fleet, p.state.spec(ctx, &p.resp.Diagnostics), env)
 		}
 	}
+	objects := make(map[string]attr.Value, len(after.Objects))
+	for key, digest := range after.Objects {
+		text, err := plannedText(textOf(known[key]), key, digest, before, after)
+		if err != nil {
+			p.resp.Diagnostics.Append(attempt{verb: "plan", target: storekit.StoreTarget(s.Name)}.diagnose(err)...)
+			return
+		}
+		objects[key] = types.StringValue(text)
+	}
+	for _, key := range after.Deferred {
+		objects[key] = types.StringUnknown()
+	}
+	if p.state == nil || p.state.ClusterUID.IsNull() {
+		assign(ctx, p, "cluster_uid", &p.plan.ClusterUID, types.StringUnknown())
+	}
+	p.setObjects(ctx, types.MapValueMust(types.StringType, objects), stringMap(after.Quota))
+}
+
+// plannedText is what state will say of an object after the apply.
+func plannedText(now, key, digest string, before, after *storekit.Outline) (string, error) {
+	recorded, ok := storekit.DesiredDigest(now)
+	switch {
+	case ok && recorded == digest:
+		return now, nil
+	case !ok || before == nil || before.Objects[key] != recorded:
+		return digest, nil
+	}
+	return after.Since(before, key)
+}
+
+// environment is what state knows of the cluster, as of the last refresh; nil when it knows nothing.
+func (p *storePlan) environment(ctx context.Context) *storekit.Environment {
+	if p.state == nil || p.req.Private == nil {
+		return nil
+	}
+	data, diags := p.req.Private.GetKey(ctx, environmentKey)
+	p.resp.Diagnostics.Append(diags...)
+	env := new(storekit.Environment)
+	if len(data) == 0 || json.Unmarshal(data, env) != nil {
+		return nil
+	}
+	return env
 }
 
 // explainOwner reports a store that is not valid. An owner may be missing only because the provider has none either.
@@ -225,55 +319,28 @@ func (p *storePlan) explainOwner(s spec.Store, err error) {
 	fieldErrors(errs, &p.resp.Diagnostics)
 }
 
-// decideBlind plans without a cluster: the objects that follow from the specification are rendered, the others stay unknown
-// where anything changes.
-func (p *storePlan) decideBlind(ctx context.Context, s spec.Store) {
-	rendered, deferred, err := storekit.Render(ctx, p.platform.fleetName.ValueString(), s)
-	if err != nil {
-		p.resp.Diagnostics.Append(attempt{verb: "plan", target: storekit.StoreTarget(s.Name)}.diagnose(err)...)
-		return
-	}
-	objects := maps.Clone(stringMap(rendered).Elements())
-	known := map[string]attr.Value{}
-	if p.state != nil {
-		known = p.state.Objects.Elements()
-	}
-	for _, key := range deferred {
-		objects[key] = types.StringUnknown()
-		if value, ok := known[key]; ok {
-			objects[key] = value
-		}
-	}
-	p.setObjects(ctx, types.MapValueMust(types.StringType, objects))
-	if !p.changed() {
-		return
-	}
-	for _, key := range deferred {
-		objects[key] = types.StringUnknown()
-	}
-	p.setObjects(ctx, types.MapValueMust(types.StringType, objects))
-	p.set(ctx, path.Root("cluster_uid"), types.StringUnknown())
-	p.setLive(ctx, nil)
-}
-
 // preflight looks at what is in the place where a store is to be created. Terraform plans the same for a store that it does
 // not know and for one that is tainted or to be replaced: only the cluster can tell.
-func (p *storePlan) preflight(ctx context.Context, s spec.Store) {
+func (p *storePlan) preflight(ctx context.Context, s spec.Store) (goOn bool) {
 	try := attempt{verb: "create", target: storekit.StoreTarget(s.Name)}
 	st, err := p.platform.fleet.Get(ctx, s.Name)
 	switch {
 	case errors.Is(err, storekit.ErrNotFound):
 	case errors.Is(err, storekit.ErrNotOwned) && s.Adopt:
-		p.resp.Diagnostics.AddWarning("Namespace Will Be Adopted", fmt.Sprintf("Namespace %s exists and nobody owns it. The apply takes it over (adopt_existing = true); what it holds already stays, also when the store goes.", s.Namespace()))
+	case err != nil && p.platform.absent(err, &p.resp.Diagnostics):
+		return false
 	case err != nil:
 		p.resp.Diagnostics.Append(try.diagnose(err)...)
+		return false
 	case !st.Complete:
 		p.resp.Diagnostics.AddWarning("Store Will Be Resumed", fmt.Sprintf("An earlier operation on %s did not finish (it was interrupted at %q). The apply goes on from there; nothing is deleted.", try.object(), orNothing(st.Phase)))
 	case !st.Spec.AllowDeletion:
 		p.exists(try)
+		return false
 	default:
 		p.resp.Diagnostics.AddWarning("Store Exists", fmt.Sprintf("%s is there already and not protected. If it is tainted or to be replaced, the apply deletes it first. If this state does not know it, the apply takes it over as it is.", sentenceStart(try.object())))
 	}
+	return true
 }
 
 func (p *storePlan) exists(try attempt) {

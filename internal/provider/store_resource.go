@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -59,7 +60,7 @@ func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, 
 	var plan, config storeModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Creating a store", &resp.Diagnostics) {
+	if resp.Diagnostics.HasError() || !r.platform.await(ctx, &resp.Diagnostics) {
 		return
 	}
 	timeout, diags := plan.Timeouts.Create(ctx, r.platform.timeouts.create)
@@ -71,6 +72,7 @@ func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, 
 			keepPlanned(&model, plan, &resp.Diagnostics)
 		}
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
 		r.platform.identify(ctx, resp.Identity, "name", model.Name, &resp.Diagnostics)
 	}
 	if err != nil {
@@ -92,20 +94,27 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		return
 	}
 	name := state.Name.ValueString()
+	moved, diags := req.Private.GetKey(ctx, movedFrom)
+	resp.Diagnostics.Append(diags...)
+	try := attempt{verb: "read", target: storekit.StoreTarget(name)}
+	if !r.platform.here(ctx, try, state.ClusterUID.ValueString(), resp) {
+		return
+	}
 	st, err := r.platform.fleet.Get(ctx, name)
 	switch {
 	case errors.Is(err, storekit.ErrNotFound):
 		resp.Diagnostics.AddWarning("Store Is Gone", fmt.Sprintf("Store %q (namespace %s) is not in the cluster any more. It is taken out of state, and planned to be created again.", name, spec.NamespaceOf(name)))
 		resp.State.RemoveResource(ctx)
+	case errors.Is(err, storekit.ErrNotOwned) && len(moved) > 0:
+		warnMoved(name, moved, &resp.Diagnostics)
 	case err != nil:
-		resp.Diagnostics.Append(attempt{verb: "read", target: storekit.StoreTarget(name)}.diagnose(err)...)
-	case !state.ClusterUID.IsNull() && state.ClusterUID.ValueString() != st.ClusterUID:
-		resp.Diagnostics.AddWarning("Cluster Is Another One", fmt.Sprintf("Store %q was made in the cluster with UID %s, but the provider now points to the one with UID %s. "+
-			"It is taken out of state, and planned to be created in the new cluster. Point the provider back if that is not what you want.", name, state.ClusterUID.ValueString(), st.ClusterUID))
-		resp.State.RemoveResource(ctx)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	default:
 		model := storeModelFrom(ctx, st, state, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
+		r.platform.warnLimited(st.Warnings, &resp.Diagnostics)
+		resp.Diagnostics.Append(resp.Private.SetKey(ctx, movedFrom, nil)...)
 	}
 }
 
@@ -114,21 +123,26 @@ func (r *storeResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	var plan, config storeModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Updating a store", &resp.Diagnostics) {
+	var home types.String
+	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("cluster_uid"), &home)...)
+	timeout, diags := plan.Timeouts.Update(ctx, r.platform.timeouts.update)
+	resp.Diagnostics.Append(diags...)
+	try := attempt{"update", storekit.StoreTarget(plan.Name.ValueString()), timeout}
+	if !r.platform.awaitHome(ctx, try, home.ValueString(), &resp.Diagnostics) {
 		return
 	}
 	r.platform.identify(ctx, resp.Identity, "name", plan.Name, &resp.Diagnostics)
-	timeout, diags := plan.Timeouts.Update(ctx, r.platform.timeouts.update)
-	resp.Diagnostics.Append(diags...)
 	st, err := r.up(ctx, plan, config, timeout, &resp.Diagnostics)
 	if err != nil {
-		resp.Diagnostics.Append(attempt{"update", storekit.StoreTarget(plan.Name.ValueString()), timeout}.diagnose(err)...)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 		return
 	}
 	model := storeModelFrom(ctx, st, plan, &resp.Diagnostics)
 	keepPlanned(&model, plan, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+	keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.Private.SetKey(ctx, halfMade, nil)...)
+	resp.Diagnostics.Append(resp.Private.SetKey(ctx, movedFrom, nil)...)
 }
 
 // Delete implements [resource.Resource]. A destroy of a protected store is refused at plan; one that arrives here comes from a
@@ -138,13 +152,13 @@ func (r *storeResource) Delete(ctx context.Context, req resource.DeleteRequest, 
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
 	unfinished, diags := req.Private.GetKey(ctx, halfMade)
 	resp.Diagnostics.Append(diags...)
-	if resp.Diagnostics.HasError() || r.platform.refuseUnknown("Deleting a store", &resp.Diagnostics) {
-		return
-	}
 	timeout, diags := state.Timeouts.Delete(ctx, r.platform.timeouts.delete)
 	resp.Diagnostics.Append(diags...)
 	target := storekit.StoreTarget(state.Name.ValueString())
 	try := attempt{"delete", target, timeout}
+	if !r.platform.awaitHome(ctx, try, state.ClusterUID.ValueString(), &resp.Diagnostics) {
+		return
+	}
 	if state.DeletionProtection.ValueBool() {
 		if len(unfinished) == 0 {
 			try.protected(&resp.Diagnostics)
@@ -205,8 +219,8 @@ func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout
 	return st, err
 }
 
-// keepPlanned keeps the promises of the plan: what it showed as known is what state says after the apply. An object that other hands changed during the apply is a warning; the next
-// refresh shows it.
+// keepPlanned keeps the promises of the plan: what it showed as known is what state says after the apply. An object that other
+// hands changed during the apply is a warning; the next refresh shows it.
 func keepPlanned(model *storeModel, plan storeModel, diags *diag.Diagnostics) {
 	if !plan.Quota.IsUnknown() && !plan.Quota.IsNull() {
 		model.Quota = plan.Quota
@@ -214,17 +228,34 @@ func keepPlanned(model *storeModel, plan storeModel, diags *diag.Diagnostics) {
 	if plan.Objects.IsUnknown() || plan.Objects.IsNull() {
 		return
 	}
-	planned, live := plan.Objects.Elements(), model.Objects.Elements()
-	kept := maps.Clone(planned)
-	for key, value := range planned {
+	live := model.Objects.Elements()
+	kept := maps.Clone(plan.Objects.Elements())
+	for key, value := range kept {
+		now, present := live[key]
 		if value.IsUnknown() {
-			kept[key] = types.StringNull()
-			if now, ok := live[key]; ok {
-				kept[key] = now
-			}
-		} else if now, ok := live[key]; !ok || !now.Equal(value) {
-			diags.AddWarning("Object Changed During the Apply", fmt.Sprintf("%s of store %q is not as it was left: %v. The next plan shows it in full.", key, model.Name.ValueString(), now))
+			kept[key] = types.StringValue(textOf(now))
+			continue
+		}
+		wanted, _ := storekit.DesiredDigest(textOf(value))
+		if digest, ok := storekit.DesiredDigest(textOf(now)); !present || !ok || digest != wanted {
+			diags.AddWarning("Object Changed During the Apply", fmt.Sprintf("%s of store %q is not as it was left: %s. The next plan shows it in full.", key, model.Name.ValueString(), textOf(now)))
 		}
 	}
 	model.Objects = types.MapValueMust(types.StringType, kept)
+}
+
+// environmentKey is the key in private state of what the store's objects depend on in its cluster, as of the last refresh: see
+// [storePlan.outline].
+const environmentKey = "environment"
+
+// keepEnvironment remembers the cluster that a state was read from.
+func keepEnvironment(ctx context.Context, private interface {
+	SetKey(context.Context, string, []byte) diag.Diagnostics
+}, st *storekit.State, diags *diag.Diagnostics) {
+	data, err := json.Marshal(st.Environment)
+	if err != nil {
+		diags.AddError("Cluster Not Remembered", fmt.Sprintf("What the objects of store %q depend on cannot be kept: %v. This is a defect of the provider: please report it.", st.Spec.Name, err))
+		return
+	}
+	diags.Append(private.SetKey(ctx, environmentKey, data)...)
 }

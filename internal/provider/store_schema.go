@@ -93,6 +93,10 @@ func storeSchema(ctx context.Context) schema.Schema {
 				Default:             booldefault.StaticBool(false),
 				MarkdownDescription: "Take over a namespace that exists already and that nobody owns, instead of refusing it. What it held before is never deleted. Default: `false`.",
 			},
+			"ignore_drift": schema.ListAttribute{
+				ElementType: types.StringType, Optional: true, Computed: true, Default: listdefault.StaticValue(listOf(nil)),
+				MarkdownDescription: "What others may change without it being shown or repaired: objects (`NetworkPolicy/extra`) or fields (`Deployment/web: spec.replicas`), spelt as a plan shows them. An update of the store leaves such fields as they are. Default: `[]`.",
+			},
 			"woocommerce": wooCommerceAttribute(),
 			"medusa":      medusaAttribute(),
 			"chart":       chartAttribute(),
@@ -125,17 +129,13 @@ func storeSchema(ctx context.Context) schema.Schema {
 					"app_version":   schema.StringAttribute{Computed: true, MarkdownDescription: "Version of what the chart installs."},
 				},
 			},
-			"quota": schema.MapNestedAttribute{
-				Computed:            true,
-				MarkdownDescription: "What the store may use and uses, by resource (`limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes and so on), as of the last refresh.",
-				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
-					"used": schema.StringAttribute{Computed: true, MarkdownDescription: "Quantity in use."},
-					"hard": schema.StringAttribute{Computed: true, MarkdownDescription: "Quantity that the plan allows."},
-				}},
+			"quota": schema.MapAttribute{
+				ElementType: types.StringType, Computed: true,
+				MarkdownDescription: "What the store may use, by resource (`limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes and so on; `jobs.` before the room of Jobs). What it uses of that changes by the minute: see the data source `storeplatform_store`.",
 			},
 			"objects": schema.MapAttribute{
 				ElementType: types.StringType, Computed: true,
-				MarkdownDescription: "Every object of the store, as `Kind/name`: a digest where it is as desired, else the fields that differ, with both values and who changed them. A plan shows the digests that it will restore.",
+				MarkdownDescription: "Every object of the store and its Helm release, as `Kind/name`. One that is as desired shows a digest of what is desired, and how the last change moved it (`3f2a90c1d4e5: spec.hard.pods 10 -> 20`). Any other shows the fields that differ, with both values, who changed them and when. A plan shows what each will be again. Secrets are masked.",
 			},
 			"cluster_uid": schema.StringAttribute{
 				Computed:            true,

@@ -46,6 +46,12 @@ func stringMap(items map[string]string) types.Map {
 	return types.MapValueMust(types.StringType, values)
 }
 
+// textOf is the text of a string; empty for one that is null, unknown or not there.
+func textOf(value attr.Value) string {
+	text, _ := value.(types.String)
+	return text.ValueString()
+}
+
 // decodeObject decodes an object into T. It is nil when the object is null or unknown.
 func decodeObject[T any](ctx context.Context, object types.Object, diags *diag.Diagnostics) *T {
 	if object.IsNull() || object.IsUnknown() {

@@ -64,7 +64,7 @@ func (e *Engine) Install(ctx context.Context, r Request) (*Record, error) {
 		install.ReleaseName, install.Namespace = r.Name, r.Namespace
 		install.DisableHooks, install.SkipCRDs = true, true
 		install.DisableOpenAPIValidation = true // the objects are checked by a dry run; this would download MiBs
-		install.PostRenderer = labeler(r.Labels)
+		install.PostRenderer = finisher{r.Labels, r.Adjust}
 		install.Labels = r.Labels
 		install.Timeout = actionTimeout
 		return install.Run(parsed, values)
@@ -82,7 +82,7 @@ func (e *Engine) Upgrade(ctx context.Context, r Request) (*Record, error) {
 		upgrade.Namespace = r.Namespace
 		upgrade.DisableHooks, upgrade.SkipCRDs = true, true
 		upgrade.DisableOpenAPIValidation = true
-		upgrade.PostRenderer = labeler(r.Labels)
+		upgrade.PostRenderer = finisher{r.Labels, r.Adjust}
 		upgrade.Labels = r.Labels
 		upgrade.ResetValues = true // else empty values mean "those of last time"
 		upgrade.MaxHistory = maxHistory

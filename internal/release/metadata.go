@@ -1,6 +1,7 @@
 package release
 
 import (
+	"fmt"
 	"strconv"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -17,4 +18,9 @@ func RecordOf(secretLabels map[string]string) (record Record, ok bool) {
 		return Record{}, false
 	}
 	return Record{Name: set.Get("name"), Revision: revision, Status: set.Get("status")}, true
+}
+
+// SecretName is the name of the Secret that holds a revision of a release.
+func SecretName(release string, revision int) string {
+	return fmt.Sprintf("sh.helm.release.v1.%s.v%d", release, revision)
 }

@@ -25,6 +25,9 @@ type Request struct {
 	Chart     *Chart
 	Values    map[string]any
 	Labels    map[string]string // put on every object and pod template, so that they are found again
+
+	// Adjust changes an object of the chart before it is sent. What it does is in no digest and in no [Rendered]. Nil = nothing.
+	Adjust func(*unstructured.Unstructured) error
 }
 
 // parse gives one action a chart and values of its own: Helm changes both.
@@ -53,7 +56,7 @@ func Render(r Request) (*Rendered, error) {
 	install.ClientOnly, install.DryRun, install.DryRunOption = true, true, "client"
 	install.DisableHooks, install.SkipCRDs = true, true
 	install.ReleaseName, install.Namespace = r.Name, r.Namespace
-	install.PostRenderer = labeler(r.Labels)
+	install.PostRenderer = finisher{labels: r.Labels}
 	rel, err := install.Run(parsed, values)
 	if err != nil {
 		return nil, fmt.Errorf("render chart %s %s: %w", r.Chart.Name, r.Chart.Version, err)
@@ -83,20 +86,33 @@ func Render(r Request) (*Rendered, error) {
 	return rendered, nil
 }
 
-// labeler is a Helm post-renderer that puts labels on every object and pod template.
-type labeler map[string]string
+// finisher is a Helm post-renderer that puts labels on every object and pod template, leaves replicas to autoscalers, and lets
+// the request adjust what others may change.
+type finisher struct {
+	labels map[string]string
+	adjust func(*unstructured.Unstructured) error // nil = nothing
+}
 
 // Run implements Helm's postrender.PostRenderer.
-func (l labeler) Run(manifest *bytes.Buffer) (*bytes.Buffer, error) {
+func (f finisher) Run(manifest *bytes.Buffer) (*bytes.Buffer, error) {
 	objects, err := decode(manifest.String())
 	if err != nil {
 		return nil, err
 	}
+	scaled := Scaled(objects)
 	out := new(bytes.Buffer)
 	for _, object := range objects {
-		object.SetLabels(merged(object.GetLabels(), l))
-		if err := l.labelPods(object); err != nil {
+		object.SetLabels(merged(object.GetLabels(), f.labels))
+		if err := f.labelPods(object); err != nil {
 			return nil, err
+		}
+		if scaled[object.GetKind()+"/"+object.GetName()] {
+			unstructured.RemoveNestedField(object.Object, "spec", "replicas")
+		}
+		if f.adjust != nil {
+			if err := f.adjust(object); err != nil {
+				return nil, err
+			}
 		}
 		data, err := syaml.Marshal(object.Object)
 		if err != nil {
@@ -108,7 +124,22 @@ func (l labeler) Run(manifest *bytes.Buffer) (*bytes.Buffer, error) {
 	return out, nil
 }
 
-func (l labeler) labelPods(object *unstructured.Unstructured) error {
+// Scaled names the objects, "Kind/name", whose replicas an autoscaler among the objects decides about.
+func Scaled(objects []*unstructured.Unstructured) map[string]bool {
+	scaled := make(map[string]bool)
+	for _, object := range objects {
+		if object.GetKind() != "HorizontalPodAutoscaler" {
+			continue
+		}
+		target, _, err := unstructured.NestedStringMap(object.Object, "spec", "scaleTargetRef")
+		if err == nil {
+			scaled[target["kind"]+"/"+target["name"]] = true
+		}
+	}
+	return scaled
+}
+
+func (f finisher) labelPods(object *unstructured.Unstructured) error {
 	for _, path := range [][]string{
 		{"spec", "template"},
 		{"spec", "jobTemplate", "spec", "template"},
@@ -124,7 +155,7 @@ func (l labeler) labelPods(object *unstructured.Unstructured) error {
 		if err != nil {
 			return fmt.Errorf("%s/%s: %w", object.GetKind(), object.GetName(), err)
 		}
-		if err := unstructured.SetNestedStringMap(object.Object, merged(labels, l), append(path, "metadata", "labels")...); err != nil {
+		if err := unstructured.SetNestedStringMap(object.Object, merged(labels, f.labels), append(path, "metadata", "labels")...); err != nil {
 			return fmt.Errorf("%s/%s: %w", object.GetKind(), object.GetName(), err)
 		}
 	}

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -58,7 +57,7 @@ func (c Chart) validate() FieldErrors {
 // image accepts references with a digest or an exact tag.
 func (e *FieldErrors) image(path, image string) {
 	const allowed = "must be an image with a digest or an exact tag, such as registry.example.com/shop:1.4.2 or registry.example.com/shop@sha256:…"
-	match := regexp.MustCompile(`^[a-z0-9]+[a-z0-9._:/-]*?(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$`).FindStringSubmatch(image)
+	match := imageForm.FindStringSubmatch(image)
 	if match == nil || match[1] == "" && match[2] == "" {
 		e.add(path, image, allowed)
 		return

@@ -39,8 +39,8 @@ func (m Medusa) validate() FieldErrors {
 	errs.image("image", m.Image)
 	errs.email("admin_email", m.AdminEmail)
 	for _, origin := range m.CORS {
-		errs.pattern("cors", origin, `^https?://[a-z0-9.-]+(:\d+)?$`, "must be an origin such as https://shop.example.com, without a path")
+		errs.pattern("cors", origin, originForm, "must be an origin such as https://shop.example.com, without a path")
 	}
-	errs.pattern("registry", m.Registry, `^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$`, "must be the address of a registry such as registry.example.com/mirror")
+	errs.pattern("registry", m.Registry, registryForm, "must be the address of a registry such as registry.example.com/mirror")
 	return errs
 }

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,6 +21,7 @@ const (
 // room of its Jobs. Quantities are Kubernetes quantities ("500m", "4Gi"); they compare by value, so "1000m" is "1".
 type Plan struct {
 	Name    string // a DNS label
+	Preset  string // built-in plan that gives what is left empty; default: the one of the same name, else [Standard]
 	CPU     string // CPU of all long-running pods, in cores
 	Memory  string // memory of all long-running pods, in bytes
 	Pods    int    // number of long-running pods
@@ -74,16 +76,19 @@ func Preset(name string) (Plan, bool) {
 // PresetNames lists the built-in plans, smallest first.
 func PresetNames() []string { return []string{Basic, Standard, Premium} }
 
-// WithDefaults fills empty fields from the preset of the same name, else from [Standard].
+// WithDefaults fills empty fields from the plan's preset. One that does not exist gives nothing.
 func (p Plan) WithDefaults() Plan {
-	base, ok := Preset(p.Name)
-	if !ok {
-		base, _ = Preset(Standard)
+	if p.Preset == "" {
+		p.Preset = Standard
+		if slices.Contains(PresetNames(), p.Name) {
+			p.Preset = p.Name
+		}
 	}
+	base, _ := Preset(p.Preset)
 	return p.WithBase(base)
 }
 
-// WithBase fills empty fields from base, except the name.
+// WithBase fills empty fields from base, except the name and the preset.
 func (p Plan) WithBase(base Plan) Plan {
 	values := base.quantities()
 	for name, field := range p.quantityFields() {
@@ -105,6 +110,9 @@ func (p Plan) Validate() error {
 	var errs FieldErrors
 	if msgs := validation.IsDNS1123Label(p.Name); len(msgs) > 0 {
 		errs.add("name", p.Name, "must be a DNS label: lower case letters, digits and '-', at most 63 characters, starting and ending with a letter or digit")
+	}
+	if p.Preset != "" {
+		errs.oneOf("preset", p.Preset, PresetNames()...)
 	}
 	fields := p.quantityFields()
 	parsed := make(map[string]resource.Quantity, len(fields))
@@ -171,7 +179,20 @@ func planKeys() []string {
 // quantities are spelt.
 func (p Plan) Ref() PlanRef {
 	p = p.WithDefaults()
-	values := p.quantities()
+	return p.ref(p.quantities())
+}
+
+// SpeltRef is [Plan.Ref] with every quantity in the spelling of the plan.
+func (p Plan) SpeltRef() PlanRef {
+	p = p.WithDefaults()
+	values := make(map[string]string)
+	for name, field := range p.quantityFields() {
+		values[name] = *field
+	}
+	return p.ref(values)
+}
+
+func (p Plan) ref(values map[string]string) PlanRef {
 	values["pods"], values["jobs.pods"] = strconv.Itoa(p.Pods), strconv.Itoa(p.Jobs.Pods)
 	parts := make([]string, 0, len(values))
 	for _, key := range planKeys() {

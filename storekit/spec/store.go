@@ -23,6 +23,7 @@ type Store struct {
 	AllowDeletion bool          // false (the default) protects the store from every kind of deletion
 	Retention     DataRetention // what deletion does to the volumes, default RetainData
 	Adopt         bool          // take over an existing namespace that nobody owns
+	Ignore        []string      // drift that is neither shown nor repaired, see [ParseIgnore]
 }
 
 // Storage says where the volumes of a store live. Sizes are fixed once a volume exists, unless its class can expand.
@@ -124,6 +125,7 @@ func (s Store) Validate() error {
 	if s.Host != "" {
 		errs.host("host", s.Host)
 	}
+	errs.ignores(s.Ignore)
 	errs.oneOf("egress", string(s.Egress), string(EgressNone), string(EgressWeb))
 	errs.oneOf("data_retention", string(s.Retention), string(RetainData), string(DeleteData))
 	if s.Engine == nil {

@@ -13,6 +13,7 @@ type storeJSON struct {
 	AllowDeletion bool          `json:"allow_deletion,omitempty"`
 	Retention     DataRetention `json:"data_retention"`
 	Adopt         bool          `json:"adopt,omitempty"`
+	Ignore        []string      `json:"ignore,omitempty"`
 	WooCommerce   *WooCommerce  `json:"woocommerce,omitempty"`
 	Medusa        *Medusa       `json:"medusa,omitempty"`
 	Chart         *Chart        `json:"chart,omitempty"`
@@ -22,7 +23,7 @@ type storeJSON struct {
 func (s Store) MarshalJSON() ([]byte, error) {
 	out := storeJSON{
 		Name: s.Name, Owner: s.Owner, Plan: s.Plan, Host: s.Host, Storage: s.Storage, Egress: s.Egress,
-		AllowDeletion: s.AllowDeletion, Retention: s.Retention, Adopt: s.Adopt,
+		AllowDeletion: s.AllowDeletion, Retention: s.Retention, Adopt: s.Adopt, Ignore: s.Ignore,
 	}
 	switch engine := s.Engine.(type) {
 	case WooCommerce:
@@ -43,7 +44,7 @@ func (s *Store) UnmarshalJSON(data []byte) error {
 	}
 	*s = Store{
 		Name: in.Name, Owner: in.Owner, Plan: in.Plan, Host: in.Host, Storage: in.Storage, Egress: in.Egress,
-		AllowDeletion: in.AllowDeletion, Retention: in.Retention, Adopt: in.Adopt,
+		AllowDeletion: in.AllowDeletion, Retention: in.Retention, Adopt: in.Adopt, Ignore: in.Ignore,
 	}
 	switch {
 	case in.WooCommerce != nil:

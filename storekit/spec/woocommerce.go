@@ -1,7 +1,5 @@
 package spec
 
-import "regexp"
-
 // WooCommerce runs WordPress with the WooCommerce plugin on MariaDB.
 type WooCommerce struct {
 	Title         string `json:"title"`             // name of the shop
@@ -60,14 +58,14 @@ func (w WooCommerce) validate() FieldErrors {
 		errs.add("title", w.Title, "must be 1 to 200 characters")
 	}
 	errs.email("admin_email", w.AdminEmail)
-	errs.pattern("admin_user", w.AdminUser, `^[a-z0-9][a-z0-9._-]{0,59}$`, "must be 1 to 60 lower case letters, digits, '.', '_' or '-'")
-	errs.pattern("locale", w.Locale, `^[a-z]{2,3}(_[A-Z]{2})?(_[a-z]+)?$`, "must be a WordPress locale such as en_US or de_DE")
-	errs.pattern("version", w.Version, `^\d+\.\d+\.\d+$`, "must be an exact version such as "+WooCommerceVersion)
-	errs.pattern("wordpress_version", w.WordPress, `^\d+\.\d+(\.\d+)?$`, "must be an exact version such as "+WordPressVersion)
-	errs.pattern("plugin_source", w.PluginSource, `^https?://[^\s'"]+$`, "must be an http or https URL")
-	errs.pattern("registry", w.Registry, `^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$`, "must be the address of a registry such as registry.example.com/mirror")
+	errs.pattern("admin_user", w.AdminUser, adminUserForm, "must be 1 to 60 lower case letters, digits, '.', '_' or '-'")
+	errs.pattern("locale", w.Locale, localeForm, "must be a WordPress locale such as en_US or de_DE")
+	errs.pattern("version", w.Version, versionForm, "must be an exact version such as "+WooCommerceVersion)
+	errs.pattern("wordpress_version", w.WordPress, wordPressForm, "must be an exact version such as "+WordPressVersion)
+	errs.pattern("plugin_source", w.PluginSource, urlForm, "must be an http or https URL")
+	errs.pattern("registry", w.Registry, registryForm, "must be the address of a registry such as registry.example.com/mirror")
 	if w.PluginSHA256 != "" {
-		errs.pattern("plugin_sha256", w.PluginSHA256, `^[0-9a-f]{64}$`, "must be 64 hexadecimal digits")
+		errs.pattern("plugin_sha256", w.PluginSHA256, sha256Form, "must be 64 hexadecimal digits")
 	}
 	if !compatible(w.Version, w.WordPress) {
 		errs.add("wordpress_version", w.WordPress, "is too old for WooCommerce %s, which needs WordPress %s or newer", w.Version, minWordPress(w.Version))
@@ -87,11 +85,5 @@ func (w WooCommerce) validate() FieldErrors {
 func setDefault(field *string, value string) {
 	if *field == "" {
 		*field = value
-	}
-}
-
-func (e *FieldErrors) pattern(path, value, expr, allowed string) {
-	if !regexp.MustCompile(expr).MatchString(value) {
-		e.add(path, value, "%s", allowed)
 	}
 }

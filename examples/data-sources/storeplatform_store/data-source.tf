@@ -1,0 +1,15 @@
+data "storeplatform_store" "acme" {
+  name = "acme"
+}
+
+# Warns at every plan when the store is not ready, and says why.
+check "acme" {
+  assert {
+    condition     = data.storeplatform_store.acme.ready
+    error_message = join("\n", [for cause in data.storeplatform_store.acme.causes : "${cause.object}: ${cause.message}"])
+  }
+}
+
+output "acme_memory" {
+  value = "${data.storeplatform_store.acme.quota["limits.memory"].used} of ${data.storeplatform_store.acme.quota["limits.memory"].hard}"
+}
