@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -77,6 +78,10 @@ func (f *Fleet) drift(ctx context.Context, o *observation, d *desired, was func(
 				return nil, err
 			}
 			out.missing(key, object)
+		case o.ignoredOnce(key, d.spec):
+			if err := f.inspect(ctx, out, key, d); err != nil {
+				return nil, err
+			}
 		case entry.Matches(item.Digest) && entry.Desired == d.digests[key]:
 			// as it was left
 		case entry.Matches(item.Digest):
@@ -99,6 +104,14 @@ func (f *Fleet) drift(ctx context.Context, o *observation, d *desired, was func(
 	return out, nil
 }
 
+// ignoredOnce tells whether the last operation left something of an object to others that the store no longer leaves to them.
+func (o *observation) ignoredOnce(key string, s spec.Store) bool {
+	return o.record != nil && slices.ContainsFunc(o.record.Spec.Ignore, func(text string) bool {
+		rule, err := spec.ParseIgnore(text)
+		return err == nil && rule.Object == key && !slices.Contains(s.Ignore, text)
+	})
+}
+
 func (d *drift) missing(key string, want *unstructured.Unstructured) {
 	d.changes[key] = []spec.Change{{Object: kube.RefOf(want), New: "present"}}
 	d.apply = append(d.apply, key)
@@ -113,6 +126,17 @@ func (f *Fleet) reconsider(ctx context.Context, out *drift, key string, d *desir
 	moved, err := moves(before, d, key)
 	if err != nil {
 		return err
+	}
+	if d.charted[key] { // what the API server refuses to change is an error now, not in the middle of the apply
+		want, err := d.object(key)
+		if err != nil {
+			return err
+		}
+		if _, err := f.client.kube.DryRun(ctx, want); apierrors.IsForbidden(err) {
+			out.warnings = []string{noDryRun}
+		} else if err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
 	}
 	out.apply = append(out.apply, key)
 	if len(moved) > 0 {
@@ -158,21 +182,19 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 	case err != nil:
 		return err
 	}
+	var changes []spec.Change
 	if secret, ok := d.secret(key); ok {
+		want = withKeys(secret)
 		if missing := missingKeys(secret, live); len(missing) > 0 {
-			out.changes[key] = []spec.Change{{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: kube.Sensitive}}
-			out.apply = append(out.apply, key)
+			changes = append(changes, spec.Change{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: kube.Sensitive})
 		}
-		return nil
-	}
-	changes, err := f.setFields(ctx, want, live, out)
-	if err != nil {
+	} else if changes, err = f.setFields(ctx, want, live, out); err != nil {
 		return err
 	}
 	if len(changes) > 0 {
 		out.apply = append(out.apply, key)
 	}
-	added, err := f.client.kube.Additions(live, want)
+	added, err := f.additions(ctx, live, want)
 	if err != nil {
 		return err
 	}
@@ -190,6 +212,27 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 		out.changes[key] = changes
 	}
 	return nil
+}
+
+// additions lists the fields that others added to an object. One that would be back at once, because it says what is the default
+// anyway, is none.
+func (f *Fleet) additions(ctx context.Context, live, want *unstructured.Unstructured) ([]kube.Field, error) {
+	added, err := f.client.kube.Additions(live, want)
+	if err != nil || len(added) == 0 {
+		return nil, err
+	}
+	var pointers []string
+	for _, field := range added {
+		pointers = append(pointers, field.Pointer)
+	}
+	without, err := f.client.kube.DryRemove(ctx, kube.RefOf(live), live.GetResourceVersion(), lastFirst(pointers))
+	switch {
+	case apierrors.IsForbidden(err), apierrors.IsInvalid(err), apierrors.IsConflict(err):
+		return added, nil // it cannot be tried, or not by itself
+	case err != nil:
+		return nil, err
+	}
+	return slices.DeleteFunc(added, func(field kube.Field) bool { return reflect.DeepEqual(field.In(without), field.Value) }), nil
 }
 
 // setFields lists the fields of a live object that an apply would change.

@@ -23,12 +23,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -189,104 +187,6 @@ func TestUpdateInPlace(t *testing.T) {
 				t.Errorf("%s: revision %d -> %d", tc.reason, before.Release.Revision, back.Release.Revision)
 			}
 			before = back
-		})
-	}
-}
-
-// TestDrift changes one thing at a time, the way people do with kubectl, and expects exactly that in the preview, its repair
-// and then nothing.
-func TestDrift(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t)
-	s := h.woocommerce("drift")
-	p := program(s)
-	h.up(t, p)
-	client, err := dynamic.NewForConfig(h.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := func(kind string) dynamic.ResourceInterface {
-		k := kube.KnownKind(kind)
-		if !k.Namespaced {
-			return client.Resource(k.GroupVersionResource())
-		}
-		return client.Resource(k.GroupVersionResource()).Namespace(s.Namespace())
-	}
-	patch := func(kind, name, body string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			pt := types.MergePatchType
-			if strings.HasPrefix(body, "[") {
-				pt = types.JSONPatchType
-			} else if strings.HasPrefix(body, "strategic ") {
-				pt, body = types.StrategicMergePatchType, strings.TrimPrefix(body, "strategic ")
-			}
-			_, err := in(kind).Patch(ctx, name, pt, []byte(body), metav1.PatchOptions{FieldManager: "kubectl-edit"})
-			return err
-		}
-	}
-	remove := func(kind, name string) func(context.Context) error {
-		return func(ctx context.Context) error { return in(kind).Delete(ctx, name, metav1.DeleteOptions{}) }
-	}
-	create := func(kind, name, spec string) func(context.Context) error {
-		return func(ctx context.Context) error {
-			o := &unstructured.Unstructured{}
-			if err := json.Unmarshal([]byte(`{"spec":`+spec+`}`), &o.Object); err != nil {
-				return err
-			}
-			o.SetGroupVersionKind(kube.KnownKind(kind).GroupVersionKind)
-			o.SetName(name)
-			_, err := in(kind).Create(ctx, o, metav1.CreateOptions{FieldManager: "kubectl-create"})
-			return err
-		}
-	}
-	for name, tc := range map[string]struct {
-		reason string
-		tamper func(context.Context) error
-		want   string // object and path of the only change; empty = harmless
-	}{
-		"quota deleted":       {"a quota gone is a tenant without bounds", remove("ResourceQuota", "services"), "ResourceQuota/services"},
-		"quota raised":        {"a quota is raised by hand", patch("ResourceQuota", "services", `{"spec":{"hard":{"limits.cpu":"64"}}}`), "ResourceQuota/services spec.hard.limits.cpu"},
-		"quota key added":     {"server-side apply alone does not see additions", patch("ResourceQuota", "objects", `{"spec":{"hard":{"count/pods":"1"}}}`), "ResourceQuota/objects spec.hard.count/pods"},
-		"policy widened":      {"a rule is added to default deny", patch("NetworkPolicy", "default-deny", `{"spec":{"ingress":[{}]}}`), "NetworkPolicy/default-deny spec.ingress"},
-		"policy deleted":      {"a policy gone opens the store", remove("NetworkPolicy", "dns"), "NetworkPolicy/dns"},
-		"policy beside ours":  {"a policy of somebody else opens the store", create("NetworkPolicy", "open", `{"podSelector":{},"ingress":[{}]}`), "NetworkPolicy/open"},
-		"deployment scaled":   {"somebody scales the shop", patch("Deployment", "web", `{"spec":{"replicas":2}}`), "Deployment/web spec.replicas"},
-		"sidecar added":       {"a container of somebody else in the pod", patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"containers":[{"name":"sidecar","image":"example.com/x:1"}]}}}}`), "Deployment/web spec.template.spec.containers[name=sidecar]"},
-		"env added":           {"a variable of somebody else", patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"containers":[{"name":"web","env":[{"name":"FOO","value":"bar"}]}]}}}}`), `Deployment/web spec.template.spec.containers[name=web].env[name=FOO]`},
-		"service port":        {"the service points elsewhere", patch("Service", "web", `[{"op":"replace","path":"/spec/ports/0/targetPort","value":9999}]`), "Service/web spec.ports[name=http].targetPort"},
-		"pod security label":  {"the standard is weakened", patch("Namespace", s.Namespace(), `{"metadata":{"labels":{"pod-security.kubernetes.io/enforce":"baseline"}}}`), "Namespace/" + s.Namespace() + " metadata.labels.pod-security.kubernetes.io/enforce"},
-		"configuration":       {"a file of the shop is edited", patch("ConfigMap", "files", `{"data":{"added":"x"}}`), "ConfigMap/files data.added"},
-		"service account":     {"a token for every pod", patch("ServiceAccount", "store", `{"automountServiceAccountToken":true}`), "ServiceAccount/store automountServiceAccountToken"},
-		"ingress deleted":     {"the shop is not reachable", remove("Ingress", "store"), "Ingress/store"},
-		"credentials key":     {"a password is removed", patch("Secret", "admin", `{"data":{"username":null}}`), "Secret/admin data.username"},
-		"foreign annotation":  {"an annotation of another tool is its own", patch("Deployment", "web", `{"metadata":{"annotations":{"example.com/note":"x"}}}`), ""},
-		"foreign label":       {"a label of another tool is its own", patch("Namespace", s.Namespace(), `{"metadata":{"labels":{"example.com/team":"x"}}}`), ""},
-		"quantity respelt":    {"1000m is 1", patch("ResourceQuota", "services", `{"spec":{"hard":{"limits.cpu":"2000m"}}}`), ""},
-		"same value by other": {"somebody sets what we set", patch("Deployment", "web", `{"spec":{"replicas":1}}`), ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if err := tc.tamper(t.Context()); err != nil {
-				t.Fatalf("break: %v", err)
-			}
-			preview := h.preview(t, p)
-			var got []string
-			for _, change := range preview.Steps[0].Changes {
-				got = append(got, strings.TrimSpace(change.Object.String()+" "+change.Path))
-			}
-			var want []string
-			if tc.want != "" {
-				want = []string{tc.want}
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
-				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
-			}
-			h.up(t, p)
-			if again := h.preview(t, p); !again.Empty() {
-				t.Errorf("%s: not repaired:\n%s", tc.reason, again)
-			}
-			if state, err := h.fleet.Get(t.Context(), s.Name); err != nil || state.Release.Revision != 1 {
-				t.Errorf("%s: a repair made a release revision (error %v)", tc.reason, err)
-			}
 		})
 	}
 }

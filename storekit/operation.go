@@ -325,9 +325,13 @@ func (op *operation) remove(ctx context.Context, undo removal) error {
 	if len(pointers) == 0 {
 		return nil // whoever added them has taken them back
 	}
-	// From the last to the first, so that a removal from a list does not move what is still to be removed.
+	return client.Remove(ctx, kube.RefOf(undo.want), live.GetResourceVersion(), lastFirst(pointers))
+}
+
+// lastFirst orders JSON pointers so that a removal from a list does not move what is still to be removed.
+func lastFirst(pointers []string) []string {
 	slices.SortFunc(pointers, func(a, b string) int { return comparePointers(b, a) })
-	return client.Remove(ctx, kube.RefOf(undo.want), live.GetResourceVersion(), pointers)
+	return pointers
 }
 
 // comparePointers orders JSON pointers, positions in lists as numbers.
@@ -349,7 +353,7 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		op.warn("hooks of chart %s are not run: %v", d.release.Chart, d.hooks)
 	}
 	current := o.release
-	if current == nil && work.action == Resume {
+	if current == nil && (work.action == Resume || o.record.Adopted) {
 		var err error
 		if current, err = helm.Status(ctx, d.request.Namespace, d.request.Name); err != nil && !errors.Is(err, release.ErrNotFound) {
 			return err
@@ -368,15 +372,52 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		// What the record says of the release is true only when the operation that wrote it went to its end.
 		return op.repairChart(ctx, work)
 	}
+	if o.record.Adopted && o.record.Release.Revision == 0 { // no operation on the adopted namespace has finished yet
+		if err := op.keepRelease(ctx, work); err != nil {
+			return err
+		}
+	}
 	request := d.request
-	if len(d.spec.Ignore) > 0 {
-		request.Adjust = func(object *unstructured.Unstructured) error { return op.leaveIgnored(ctx, work, object) }
+	request.Adjust = func(object *unstructured.Unstructured) error {
+		if work.observed.keeps(object.GetKind() + "/" + object.GetName()) {
+			keep(object)
+		}
+		return op.leaveIgnored(ctx, work, object)
 	}
 	_, err := helm.Upgrade(ctx, request)
 	if err != nil {
 		return err
 	}
 	return op.repairChart(ctx, work)
+}
+
+// keepRelease makes what an adopted release holds outlive its upgrade, where the store has no such object.
+func (op *operation) keepRelease(ctx context.Context, work *storeWork) error {
+	objects, err := op.fleet.client.helm.Objects(ctx, work.desired.request.Namespace, work.desired.request.Name)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		ref := kube.RefOf(object)
+		if work.desired.charted[ref.String()] {
+			continue
+		}
+		mark := map[string]any{"metadata": map[string]any{"annotations": map[string]any{release.KeepAnnotation: release.KeepPolicy}}}
+		if err := op.fleet.client.kube.Patch(ctx, ref, mark); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep makes Helm leave an object behind.
+func keep(object *unstructured.Unstructured) {
+	annotations := object.GetAnnotations()
+	if annotations == nil {
+		annotations = make(map[string]string)
+	}
+	annotations[release.KeepAnnotation] = release.KeepPolicy
+	object.SetAnnotations(annotations)
 }
 
 // repairChart applies the objects of the chart that still differ, one by one: a repair makes no revision.

@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"maps"
 	"math/big"
 	"slices"
@@ -89,6 +90,19 @@ func missingKeys(secret blueprint.Secret, live *unstructured.Unstructured) []str
 	return missing
 }
 
+// withKeys is a Secret as it should be, without its values.
+func withKeys(secret blueprint.Secret) *unstructured.Unstructured {
+	object := secret.Object.DeepCopy()
+	data := make(map[string]any)
+	for _, keys := range []iter.Seq[string]{maps.Keys(secret.Generated), maps.Keys(secret.Fixed), maps.Keys(secret.Given)} {
+		for key := range keys {
+			data[key] = ""
+		}
+	}
+	object.Object["data"] = data
+	return object
+}
+
 // fingerprints returns a keyed hash of each given value, by "Secret/name key".
 func fingerprints(key []byte, secrets []blueprint.Secret) map[string]string {
 	out := make(map[string]string)
@@ -113,14 +127,12 @@ func givenAnew(record *ledger.Record, secrets []blueprint.Secret) []spec.Change 
 		for _, name := range slices.Sorted(maps.Keys(secret.Given)) {
 			hash, given := prints[kube.RefOf(secret.Object).String()+" "+name]
 			if given && record.Given[kube.RefOf(secret.Object).String()+" "+name] != hash {
-				changes = append(changes, spec.Change{Object: kube.RefOf(secret.Object), Path: "data." + name, Old: sensitive, New: sensitive})
+				changes = append(changes, spec.Change{Object: kube.RefOf(secret.Object), Path: "data." + name, Old: kube.Sensitive, New: kube.Sensitive})
 			}
 		}
 	}
 	return changes
 }
-
-const sensitive = "(sensitive)"
 
 func encode(value string) string { return base64.StdEncoding.EncodeToString([]byte(value)) }
 

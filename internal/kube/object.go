@@ -87,9 +87,19 @@ func (c *Cluster) apply(ctx context.Context, object *unstructured.Unstructured, 
 
 // Remove removes fields, given as JSON pointers, from an object that is still at that resource version.
 func (c *Cluster) Remove(ctx context.Context, ref spec.ObjectRef, resourceVersion string, pointers []string) error {
+	_, err := c.remove(ctx, ref, resourceVersion, pointers, nil)
+	return err
+}
+
+// DryRemove tells what [Cluster.Remove] would make of an object. It writes nothing.
+func (c *Cluster) DryRemove(ctx context.Context, ref spec.ObjectRef, resourceVersion string, pointers []string) (*unstructured.Unstructured, error) {
+	return c.remove(ctx, ref, resourceVersion, pointers, []string{metav1.DryRunAll})
+}
+
+func (c *Cluster) remove(ctx context.Context, ref spec.ObjectRef, resourceVersion string, pointers, dryRun []string) (*unstructured.Unstructured, error) {
 	client, err := c.client(ref)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	type operation struct {
 		Op    string `json:"op"`
@@ -102,12 +112,13 @@ func (c *Cluster) Remove(ctx context.Context, ref spec.ObjectRef, resourceVersio
 	}
 	data, err := json.Marshal(patch)
 	if err != nil {
-		return fmt.Errorf("encode patch of %s: %w", where(ref), err)
+		return nil, fmt.Errorf("encode patch of %s: %w", where(ref), err)
 	}
-	if _, err := client.Patch(ctx, ref.Name, types.JSONPatchType, data, metav1.PatchOptions{FieldManager: c.Manager}); err != nil {
-		return fmt.Errorf("remove %s from %s: %w", strings.Join(pointers, ", "), where(ref), err)
+	removed, err := client.Patch(ctx, ref.Name, types.JSONPatchType, data, metav1.PatchOptions{FieldManager: c.Manager, DryRun: dryRun})
+	if err != nil {
+		return nil, fmt.Errorf("remove %s from %s: %w", strings.Join(pointers, ", "), where(ref), err)
 	}
-	return nil
+	return removed, nil
 }
 
 // Patch merges data, a JSON merge patch, into an object.

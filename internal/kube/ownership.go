@@ -42,6 +42,14 @@ type Field struct {
 	Value   any
 	Manager string
 	When    time.Time
+
+	path fieldpath.Path
+}
+
+// In returns the value of the field in another version of its object.
+func (f Field) In(object *unstructured.Unstructured) any {
+	v, _, _ := resolve(object.Object, f.path)
+	return v
 }
 
 // Additions returns the fields of a live object that others added to what desired says. Fields that desired sets are no
@@ -71,7 +79,7 @@ func (c *Cluster) Additions(live, desired *unstructured.Unstructured) ([]Field, 
 			if _, _, set := resolve(desired.Object, path); set {
 				return
 			}
-			fields = append(fields, Field{Path: pathText(path), Pointer: pointer, Value: v, Manager: entry.Manager, When: when})
+			fields = append(fields, Field{Path: pathText(path), Pointer: pointer, Value: v, Manager: entry.Manager, When: when, path: path.Copy()})
 		})
 	}
 	return outermost(fields), nil

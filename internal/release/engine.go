@@ -11,6 +11,7 @@ import (
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/rest"
@@ -109,6 +110,31 @@ func (e *Engine) Status(ctx context.Context, namespace, name string) (*Record, e
 		return cfg.Releases.Last(name)
 	})
 }
+
+// Objects returns the objects of the latest revision, or [ErrNotFound].
+func (e *Engine) Objects(ctx context.Context, namespace, name string) ([]*unstructured.Unstructured, error) {
+	var objects []*unstructured.Unstructured
+	_, err := e.run(ctx, Request{Name: name, Namespace: namespace}, func(cfg *action.Configuration) (*helmrelease.Release, error) {
+		rel, err := cfg.Releases.Last(name)
+		if err != nil {
+			return nil, err
+		}
+		objects, err = decode(rel.Manifest)
+		return rel, err
+	})
+	for _, object := range objects {
+		if object.GetNamespace() == "" {
+			object.SetNamespace(namespace)
+		}
+	}
+	return objects, err
+}
+
+// What marks objects that Helm leaves behind when a release no longer has them, and when it is uninstalled.
+const (
+	KeepAnnotation = helmkube.ResourcePolicyAnno
+	KeepPolicy     = helmkube.KeepPolicy
+)
 
 // Unlock marks an interrupted revision as failed, so that [Engine.Upgrade] accepts it. The caller makes sure that nobody else
 // works on the release.
