@@ -7,19 +7,22 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/rest"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
@@ -294,14 +297,10 @@ func TestForeignMetadataIsScreened(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	config := rest.CopyConfig(h.config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(req *http.Request) (*http.Response, error) {
-			if req.Method != http.MethodGet {
-				t.Errorf("%s %s", req.Method, req.URL.Path)
-			}
-			return next.RoundTrip(req)
-		})
+	config := recording(h.config, func(req *http.Request) {
+		if req.Method != http.MethodGet {
+			t.Errorf("%s %s", req.Method, req.URL.Path)
+		}
 	})
 	preview, err := h.connect(t, config).Preview(t.Context(), p)
 	if err != nil || !preview.Empty() {
@@ -409,4 +408,113 @@ func nextRevision(t *testing.T, record []byte) []byte {
 		t.Fatal(err)
 	}
 	return []byte(base64.StdEncoding.EncodeToString(out.Bytes()))
+}
+
+// Replicas belong to the autoscaler that a store declares: what it does is no drift, costs no look, and survives an update.
+func TestAutoscalerOfTheStore(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("scaled")
+	s.Host, s.Engine = "", spec.Chart{Source: "testdata/scaled"}
+	h.up(t, program(s))
+	e := h.editor(t, s)
+	scaled := func() {
+		t.Helper()
+		err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+			front, err := e.in("Deployment").Get(ctx, "front", metav1.GetOptions{})
+			if err != nil {
+				return false, err
+			}
+			replicas, _, err := unstructured.NestedInt64(front.Object, "spec", "replicas")
+			return replicas == 3, err
+		})
+		if err != nil {
+			t.Fatalf("the autoscaler did not scale: %v", err)
+		}
+	}
+	scaled()
+	reads := recording(h.config, func(req *http.Request) {
+		if req.Method != http.MethodGet {
+			t.Errorf("a preview after the autoscaler asked %s %s", req.Method, req.URL.Path)
+		}
+	})
+	preview, err := h.connect(t, reads).Preview(t.Context(), program(s))
+	if err != nil || !preview.Empty() {
+		t.Errorf("error %v, preview:\n%s", err, preview)
+	}
+	s.Engine = spec.Chart{Source: "testdata/scaled", Values: map[string]any{"more": "x"}} // makes a release revision
+	h.up(t, program(s))
+	front, err := e.in("Deployment").Get(t.Context(), "front", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if replicas, _, _ := unstructured.NestedInt64(front.Object, "spec", "replicas"); replicas != 3 {
+		t.Errorf("an update set %d replicas", replicas)
+	}
+	if preview := h.preview(t, program(s)); !preview.Empty() {
+		t.Errorf("after the update:\n%s", preview)
+	}
+}
+
+// What an adopted namespace held stays as it is: while the store runs, when it is looked at, and when it goes.
+func TestAdoptionKeepsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("adopted")
+	e := h.editor(t, s)
+	core := h.cluster.Client().CoreV1()
+	if _, err := core.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace()}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := core.Namespaces().Delete(context.Background(), s.Namespace(), metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	theirs := map[string]edit{
+		"NetworkPolicy/theirs": e.create("NetworkPolicy", "theirs", `{"spec":{"podSelector":{"matchLabels":{"app":"theirs"}},"ingress":[{}]}}`),
+		"ResourceQuota/theirs": e.create("ResourceQuota", "theirs", `{"spec":{"hard":{"count/services":"90"}}}`),
+		"LimitRange/theirs":    e.create("LimitRange", "theirs", `{"spec":{"limits":[{"type":"Pod","max":{"memory":"64Gi"}}]}}`),
+		"ConfigMap/theirs":     e.create("ConfigMap", "theirs", `{"data":{"a":"b"}}`),
+		"Secret/theirs":        e.create("Secret", "theirs", `{"stringData":{"a":"b"}}`),
+	}
+	for key, create := range theirs {
+		if err := create(t.Context()); err != nil {
+			t.Fatalf("%s: %v", key, err)
+		}
+	}
+	s.Adopt = true
+	preview := h.preview(t, program(s))
+	var keeps []string
+	if adopts := preview.Steps[0].Adopts; adopts != nil {
+		for _, ref := range adopts.Keeps {
+			keeps = append(keeps, ref.String())
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(theirs)), keeps); diff != "" {
+		t.Errorf("what the preview says will stay (-want +got)\n%s", diff)
+	}
+	h.up(t, program(s))
+	if again := h.preview(t, program(s)); !again.Empty() {
+		t.Errorf("what was there is drift:\n%s", again)
+	}
+	if err := e.create("NetworkPolicy", "later", `{"spec":{"podSelector":{},"ingress":[{}]}}`)(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"NetworkPolicy/later"}, changed(h.preview(t, program(s)).Steps[0].Changes)); diff != "" {
+		t.Errorf("what came later (-want +got)\n%s", diff)
+	}
+	if _, err := h.fleet.Destroy(t.Context(), storekit.Only(storekit.StoreTarget(s.Name)), storekit.Timeout(time.Minute)); err != nil {
+		t.Fatalf("Destroy: %v", err)
+	}
+	for key := range theirs {
+		kind, name, _ := strings.Cut(key, "/")
+		if _, err := e.in(kind).Get(t.Context(), name, metav1.GetOptions{}); err != nil {
+			t.Errorf("%s after the store: %v", key, err)
+		}
+	}
+	if _, err := e.in("NetworkPolicy").Get(t.Context(), "default-deny", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("our policy after the store: %v", err)
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
@@ -308,24 +309,28 @@ func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
 // remove takes back what others added to an object: exactly the fields that the preview showed.
 func (op *operation) remove(ctx context.Context, undo removal) error {
 	client := op.fleet.client.kube
-	live, err := client.Get(ctx, kube.RefOf(undo.want))
-	if err != nil {
-		return err
-	}
-	added, err := client.Additions(live, undo.want)
-	if err != nil {
-		return err
-	}
-	var pointers []string
-	for _, field := range added {
-		if slices.Contains(undo.paths, field.Path) {
-			pointers = append(pointers, field.Pointer)
+	// A controller may write to the object between reading and writing: the patch then fails its test of the version (422).
+	moved := func(err error) bool { return apierrors.IsInvalid(err) || apierrors.IsConflict(err) }
+	return retry.OnError(retry.DefaultBackoff, moved, func() error {
+		live, err := client.Get(ctx, kube.RefOf(undo.want))
+		if err != nil {
+			return err
 		}
-	}
-	if len(pointers) == 0 {
-		return nil // whoever added them has taken them back
-	}
-	return client.Remove(ctx, kube.RefOf(undo.want), live.GetResourceVersion(), lastFirst(pointers))
+		added, err := client.Additions(live, undo.want)
+		if err != nil {
+			return err
+		}
+		var pointers []string
+		for _, field := range added {
+			if slices.Contains(undo.paths, field.Path) {
+				pointers = append(pointers, field.Pointer)
+			}
+		}
+		if len(pointers) == 0 {
+			return nil // whoever added them has taken them back
+		}
+		return client.Remove(ctx, kube.RefOf(undo.want), live.GetResourceVersion(), lastFirst(pointers))
+	})
 }
 
 // lastFirst orders JSON pointers so that a removal from a list does not move what is still to be removed.

@@ -99,84 +99,91 @@ func Within(path, field string) bool {
 // CopyField makes the field at a path, as [Compare] prints it, the same in one object as it is in another: also absent, when it
 // is absent there. It fails when the object to change has no place for the field.
 func CopyField(from, to *unstructured.Unstructured, path string) error {
-	value, found := lookup(from.Object, path)
-	if changed, ok := replace(to.Object, path, value, found); ok {
-		to.Object, ok = changed.(map[string]any)
-		if ok {
-			return nil
+	if keys, value, found := lookup(from.Object, path); found {
+		if _, ok := set(to.Object, keys, value); !ok {
+			return fmt.Errorf("%s has no place for the field %s", where(RefOf(to)), path)
 		}
-	}
-	if !found {
 		return nil
 	}
-	return fmt.Errorf("%s has no field %s", where(RefOf(to)), path)
+	if keys, _, found := lookup(to.Object, path); found {
+		unset(to.Object, keys)
+	}
+	return nil
 }
 
-// lookup follows a path. A name of a field may contain dots: the longest one that fits is taken.
-func lookup(at any, path string) (any, bool) {
-	if path == "" {
-		return at, true
+// lookup follows a path and returns its steps. A name of a field may contain dots: the longest one that fits is taken.
+func lookup(at any, path string) (keys []string, value any, found bool) {
+	for path != "" {
+		fields, _ := fieldsOf(at)
+		key := ""
+		for one := range fields {
+			if Within(path, one) && len(one) > len(key) {
+				key = one
+			}
+		}
+		if key == "" {
+			return nil, nil, false
+		}
+		keys, at = append(keys, key), fields[key]
+		path = strings.TrimPrefix(path[len(key):], ".")
+	}
+	return keys, at, true
+}
+
+// set returns at with a value below it. Only the last step may be new.
+func set(at any, keys []string, value any) (any, bool) {
+	if len(keys) == 0 {
+		return value, true
 	}
 	fields, ok := fieldsOf(at)
 	if !ok {
 		return nil, false
 	}
-	key, rest, ok := step(fields, path)
-	if !ok {
+	below, known := fields[keys[0]]
+	if !known && len(keys) > 1 {
 		return nil, false
 	}
-	return lookup(fields[key], rest)
-}
-
-// step returns the first field of a path that is there, and the path within it.
-func step(fields map[string]any, path string) (key, rest string, ok bool) {
-	for one := range fields {
-		if Within(path, one) && len(one) > len(key) {
-			key, ok = one, true
-		}
-	}
-	return key, strings.TrimPrefix(path[len(key):], "."), ok
-}
-
-// replace returns at with another value, or none, at a path. A last field that is not there is added to its parent.
-func replace(at any, path string, value any, present bool) (any, bool) {
-	if path == "" {
-		return value, present
-	}
-	fields, ok := fieldsOf(at)
+	inner, ok := set(below, keys[1:], value)
 	if !ok {
 		return nil, false
-	}
-	key, rest, found := step(fields, path)
-	if !found {
-		key, rest = path, ""
-	}
-	var inner any
-	if rest != "" || present {
-		if inner, ok = replace(fields[key], rest, value, present); !ok {
-			return nil, false
-		}
 	}
 	switch parent := at.(type) {
 	case map[string]any:
-		if rest == "" && !present {
-			delete(parent, key)
-		} else {
-			parent[key] = inner
-		}
-		return parent, true
+		parent[keys[0]] = inner
 	case []any:
-		for i, item := range parent {
-			switch {
-			case itemKey(i, item) != key:
-			case rest == "" && !present:
-				return slices.Delete(parent, i, i+1), true
-			default:
-				parent[i] = inner
-				return parent, true
-			}
+		if i := itemAt(parent, keys[0]); i >= 0 {
+			parent[i] = inner
+			return parent, true
 		}
-		return append(parent, inner), present && rest == ""
+		return append(parent, inner), true
 	}
-	return nil, false
+	return at, true
+}
+
+// unset returns at without what is below it, which is there.
+func unset(at any, keys []string) any {
+	switch parent := at.(type) {
+	case map[string]any:
+		if len(keys) == 1 {
+			delete(parent, keys[0])
+		} else {
+			parent[keys[0]] = unset(parent[keys[0]], keys[1:])
+		}
+	case []any:
+		i := itemAt(parent, keys[0])
+		if len(keys) == 1 {
+			return slices.Delete(parent, i, i+1)
+		}
+		parent[i] = unset(parent[i], keys[1:])
+	}
+	return at
+}
+
+func itemAt(list []any, key string) int {
+	for i, item := range list {
+		if itemKey(i, item) == key {
+			return i
+		}
+	}
+	return -1
 }
