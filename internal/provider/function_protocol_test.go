@@ -34,9 +34,23 @@ func (h *harness) call(name string, arguments ...any) (tftypes.Value, *tfprotov6
 	return result, nil
 }
 
-// plain turns a value into a string, a number or a map of them.
+// plain turns a known value into what JSON has.
 func plain(v tftypes.Value) any {
 	switch {
+	case v.IsNull():
+		return nil
+	case v.Type().Is(tftypes.Bool):
+		var truth bool
+		must(v.As(&truth))
+		return truth
+	case v.Type().Is(tftypes.List{}):
+		var items []tftypes.Value
+		must(v.As(&items))
+		out := make([]any, len(items))
+		for i, item := range items {
+			out[i] = plain(item)
+		}
+		return out
 	case v.Type().Is(tftypes.String):
 		var text string
 		must(v.As(&text))
