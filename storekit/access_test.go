@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,9 +16,11 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // readers may look at everything that stores consist of, and change nothing.
@@ -181,4 +184,39 @@ func accountOf(t *testing.T, config *rest.Config) string {
 	}
 	name := review.Status.UserInfo.Username
 	return name[strings.LastIndex(name, ":")+1:]
+}
+
+// countingLimiter lets everything pass and counts.
+type countingLimiter struct {
+	flowcontrol.RateLimiter
+	passed atomic.Int64
+}
+
+func (l *countingLimiter) Wait(context.Context) error {
+	l.passed.Add(1)
+	return nil
+}
+
+// One rate limit holds for every client of a connection, Helm's and discovery's too.
+func TestRateLimitCoversEveryRequest(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	limiter := &countingLimiter{RateLimiter: flowcontrol.NewFakeAlwaysRateLimiter()}
+	var sent atomic.Int64
+	config := recording(h.config, func(req *http.Request) {
+		if !req.URL.Query().Has("watch") { // client-go never limits watches: each is one long answer
+			sent.Add(1)
+		}
+	})
+	config.RateLimiter = limiter
+	h.fleet = h.connect(t, config)
+	s := h.woocommerce("limited")
+	s.Host, s.Engine = "", spec.Chart{Source: "testdata/chart"} // has a kind that needs discovery
+	h.up(t, program(s))
+	if _, err := h.fleet.Destroy(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if sent.Load() == 0 || limiter.passed.Load() < sent.Load() {
+		t.Errorf("%d requests were sent, %d asked the limiter", sent.Load(), limiter.passed.Load())
+	}
 }

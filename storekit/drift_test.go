@@ -25,6 +25,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
@@ -517,4 +518,52 @@ func TestAdoptionKeepsWhatWasThere(t *testing.T) {
 	if _, err := e.in("NetworkPolicy").Get(t.Context(), "default-deny", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
 		t.Errorf("our policy after the store: %v", err)
 	}
+}
+
+// A release that was there before is upgraded to the store's; what only it had stays, also when the store goes.
+func TestAdoptionKeepsWhatAReleaseHeld(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("release")
+	e := h.editor(t, s)
+	core := h.cluster.Client().CoreV1()
+	if _, err := core.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace()}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		err := core.Namespaces().Delete(context.Background(), s.Namespace(), metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	cluster, err := kube.New(h.config, "storeplatform")
+	if err != nil {
+		t.Fatal(err)
+	}
+	chart, err := release.LoadPath("testdata/chart")
+	if err != nil {
+		t.Fatal(err)
+	}
+	helm := release.NewEngine(cluster.Config, "storeplatform", cluster.Discovery, cluster.Mapper)
+	if _, err := helm.Install(t.Context(), release.Request{Name: "store", Namespace: s.Namespace(), Chart: chart, Values: map[string]any{"replicas": 0}}); err != nil {
+		t.Fatal(err)
+	}
+	s.Adopt = true
+	h.up(t, program(s))
+	if again := h.preview(t, program(s)); !again.Empty() {
+		t.Errorf("after the adoption:\n%s", again)
+	}
+	old := func(when string) {
+		t.Helper()
+		for _, kind := range []string{"Deployment", "Service"} {
+			if _, err := e.in(kind).Get(t.Context(), "front", metav1.GetOptions{}); err != nil {
+				t.Errorf("%s of the old release %s: %v", kind, when, err)
+			}
+		}
+	}
+	old("after the adoption")
+	if _, err := h.fleet.Destroy(t.Context(), storekit.Only(storekit.StoreTarget(s.Name)), storekit.Timeout(time.Minute)); err != nil {
+		t.Fatalf("Destroy: %v", err)
+	}
+	old("after the store")
 }
