@@ -3,6 +3,7 @@ package storekit_test
 import (
 	"context"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -17,23 +18,25 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
+	"sigs.k8s.io/yaml"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// readers may look at everything that stores consist of, and change nothing.
-func readers() []rbacv1.PolicyRule {
-	look := []string{"get", "list", "watch"}
-	return []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Verbs: look, Resources: []string{
-			"namespaces", "nodes", "pods", "services", "configmaps", "secrets", "serviceaccounts", "resourcequotas", "limitranges", "persistentvolumeclaims",
-		}},
-		{APIGroups: []string{"apps"}, Verbs: look, Resources: []string{"deployments", "statefulsets"}},
-		{APIGroups: []string{"batch"}, Verbs: look, Resources: []string{"jobs", "cronjobs"}},
-		{APIGroups: []string{"networking.k8s.io"}, Verbs: look, Resources: []string{"networkpolicies", "ingresses", "ingressclasses", "servicecidrs"}},
+// readers are the rights of the role that the guide gives to accounts which only plan.
+func readers(t *testing.T) []rbacv1.PolicyRule {
+	t.Helper()
+	data, err := os.ReadFile("../examples/plan-only-account/cluster_role.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
+	var role rbacv1.ClusterRole
+	if err := yaml.UnmarshalStrict(data, &role); err != nil {
+		t.Fatal(err)
+	}
+	return role.Rules
 }
 
 // recording wraps a client configuration so that every request passes through see first.
@@ -77,7 +80,7 @@ func TestPreviewNeverWrites(t *testing.T) {
 		config *rest.Config
 		dryRun bool // dry runs pass
 	}{
-		"read-only account": {"plans run under an account that cannot write", h.cluster.User(t, "reader", readers()), false},
+		"read-only account": {"plans run under an account that cannot write", h.cluster.User(t, "reader", readers(t)), false},
 		"owner":             {"dry runs are no writes", h.config, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,11 +115,11 @@ func TestAccountOfSomeNamespaces(t *testing.T) {
 	one, two := h.woocommerce("one"), h.woocommerce("two")
 	p := program(one, two)
 	h.up(t, p)
-	everywhere := readers()
-	everywhere[0].Resources = []string{"namespaces", "nodes"}
-	everywhere[3].Resources = []string{"ingressclasses", "servicecidrs"}
-	everywhere = []rbacv1.PolicyRule{everywhere[0], everywhere[3]}
-	config := h.cluster.User(t, "tenant", everywhere)
+	look := []string{"get", "list"}
+	config := h.cluster.User(t, "tenant", []rbacv1.PolicyRule{
+		{APIGroups: []string{""}, Verbs: look, Resources: []string{"namespaces", "nodes"}},
+		{APIGroups: []string{"networking.k8s.io"}, Verbs: look, Resources: []string{"ingressclasses", "servicecidrs"}},
+	})
 	for _, namespace := range []string{one.Namespace(), two.Namespace(), "kube-system"} {
 		grant(t, h.cluster, config, namespace)
 	}
@@ -147,7 +150,7 @@ func grant(t *testing.T, cluster *testcluster.Cluster, config *rest.Config, name
 	account := accountOf(t, config)
 	rbac := cluster.Client().RbacV1()
 	meta := metav1.ObjectMeta{Name: account, Namespace: namespace}
-	if _, err := rbac.Roles(namespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: readers()}, metav1.CreateOptions{}); err != nil {
+	if _, err := rbac.Roles(namespace).Create(t.Context(), &rbacv1.Role{ObjectMeta: meta, Rules: readers(t)}, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := rbac.RoleBindings(namespace).Create(t.Context(), &rbacv1.RoleBinding{
