@@ -56,8 +56,9 @@ func (s *Snapshot) Namespaces() []string {
 	return names
 }
 
-// listLanes bounds how many lists run at once: gentle on the API server's priority and fairness.
-const listLanes = 6
+// listLanes bounds how many lists run at once: gentle on the API server's priority and fairness, and on memory, for each holds a
+// page.
+const listLanes = 3
 
 // Snapshot runs the queries, each in pages.
 func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snapshot, error) {

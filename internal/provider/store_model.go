@@ -319,7 +319,7 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 	for name, usage := range st.Quota {
 		hard[name] = usage.Hard
 	}
-	m.Quota = stringMap(hard)
+	m.Quota = quotaFrom(hard)
 	return m
 }
 
@@ -385,4 +385,15 @@ func chartFrom(ctx context.Context, engine spec.Chart, diags *diag.Diagnostics) 
 		Target:   types.Int64Value(int64(engine.Target)),
 		Username: optionalString(engine.Username),
 	}, diags)
+}
+
+// quotaFrom is the part of a quota that a plan decides. Everything else in it is the same for every store.
+func quotaFrom(hard map[string]string) types.Map {
+	decided := make(map[string]string)
+	for _, name := range []string{"limits.cpu", "limits.memory", "pods", "requests.storage", "jobs.limits.cpu", "jobs.limits.memory", "jobs.pods"} {
+		if quantity, ok := hard[name]; ok {
+			decided[name] = quantity
+		}
+	}
+	return stringMap(decided)
 }

@@ -279,7 +279,7 @@ func (p *storePlan) outline(ctx context.Context, s spec.Store) {
 	if p.state == nil || p.state.ClusterUID.IsNull() {
 		assign(ctx, p, "cluster_uid", &p.plan.ClusterUID, types.StringUnknown())
 	}
-	p.setObjects(ctx, types.MapValueMust(types.StringType, objects), stringMap(after.Quota))
+	p.setObjects(ctx, types.MapValueMust(types.StringType, objects), quotaFrom(after.Quota))
 }
 
 // plannedText is what state will say of an object after the apply.

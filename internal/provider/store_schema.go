@@ -131,7 +131,7 @@ func storeSchema(ctx context.Context) schema.Schema {
 			},
 			"quota": schema.MapAttribute{
 				ElementType: types.StringType, Computed: true,
-				MarkdownDescription: "What the store may use, by resource (`limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes and so on; `jobs.` before the room of Jobs). What it uses of that changes by the minute: see the data source `storeplatform_store`.",
+				MarkdownDescription: "What the plan lets the store use: `limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes, and with `jobs.` before it the room of Jobs. How much of that is used changes by the minute: see the data source `storeplatform_store`.",
 			},
 			"objects": schema.MapAttribute{
 				ElementType: types.StringType, Computed: true,
