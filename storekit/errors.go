@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -18,7 +19,11 @@ var (
 	ErrHostClaimed    = errors.New("host is claimed by another store")
 	ErrInUse          = errors.New("in use")
 	ErrPreviewStale   = errors.New("the cluster changed since the preview")
+	ErrLockLost       = errors.New("the lock of the store was lost while it was worked on")
 )
+
+// LockedError is a store on which somebody else works.
+type LockedError = ledger.LockedError
 
 // ConnectionError is a cluster that cannot be reached or refuses us: which address, why, what to do.
 type ConnectionError = kube.ConnectionError
@@ -26,7 +31,7 @@ type ConnectionError = kube.ConnectionError
 // StepError is a step that failed. Up returns them joined; use [errors.As].
 type StepError struct {
 	Target Target
-	Phase  string       // "validate", "ownership", "guardrails", "release", "ready", "expose", "record", "delete"
+	Phase  string       // "lock", "ownership", "guardrails", "release", "ready", "expose", "record", "delete"
 	Causes []spec.Cause // why a store did not become ready
 	Err    error
 }
@@ -39,6 +44,9 @@ func (e *StepError) Error() string {
 		fmt.Fprintf(&b, "\n  %s: %s", cause.Object, cause.Message)
 		if cause.Evidence != "" {
 			fmt.Fprintf(&b, " (%s)", cause.Evidence)
+		}
+		for line := range strings.Lines(cause.Log) {
+			fmt.Fprintf(&b, "\n    | %s", strings.TrimRight(line, "\r\n"))
 		}
 		if cause.Fix != "" {
 			fmt.Fprintf(&b, "\n    %s", cause.Fix)

@@ -143,7 +143,7 @@ func (op *operation) run(ctx context.Context, step Step, timeout time.Duration) 
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	op.emit(StepStarted{Target: op.target, Action: op.action})
-	err := step.run(ctx, op)
+	err := op.locked(ctx, step)
 	if err != nil {
 		var already *StepError
 		if !errors.As(err, &already) {

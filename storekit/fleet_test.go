@@ -483,7 +483,7 @@ func TestFailureNamesTheCause(t *testing.T) {
 		"image": {"an image that cannot be pulled is named", testcluster.NeverPull, "image-pull"},
 		"crash": {"a container that ends again and again is named", testcluster.CrashLoop, "crash-loop"},
 		"oom":   {"a container over its memory limit is named", testcluster.OutOfMemory, "out-of-memory"},
-		"job":   {"a failed installation is named", testcluster.JobFails, "job-failed"},
+		"job":   {"a failed installation is named", testcluster.JobFails, "job-attempt-failed"},
 		"node":  {"a pod that fits no node shows the scheduler's words", testcluster.Unschedulable, "unschedulable"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -43,8 +43,77 @@ type operation struct {
 	started time.Time
 	phase   string
 
+	lease     *ledger.Lease // of the store; nil for other targets
+	decisions []string      // what was decided about an interrupted operation
+
 	mu     *sync.Mutex
 	result *Result
+}
+
+// locked runs a step. One about a store runs under the lock of that store.
+func (op *operation) locked(ctx context.Context, step Step) error {
+	if op.target.Kind != TargetStore {
+		return step.run(ctx, op)
+	}
+	op.phase = "lock"
+	lease, within, err := op.fleet.client.ledger.Acquire(ctx, op.fleet.name, op.target.Name, holder(), func(locked *LockedError) {
+		op.enter("lock", spec.Cause{
+			Code: "locked", Object: spec.ObjectRef{Kind: "Store", Name: op.target.Name},
+			Message: fmt.Sprintf("a sign of life of %s, who has the lock since %s", locked.Holder, locked.Since.UTC().Format(time.RFC3339)),
+		})
+	})
+	if err != nil {
+		return err
+	}
+	op.lease = lease
+	if lease.TakenFrom != "" {
+		op.decide("the lock was taken over from %s, who gave no sign of life", lease.TakenFrom)
+	}
+	err = step.run(within, op)
+	if errors.Is(context.Cause(within), ledger.ErrLeaseLost) {
+		err = errors.Join(ErrLockLost, err)
+	}
+	// The lock is given back also after a cancel: the next operation need not wait for it to expire.
+	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if op.lease == nil { // it went with the store
+		return err
+	}
+	if failed := lease.Release(tail); failed != nil {
+		op.warn("the lock could not be given back and expires by itself: %v", failed)
+	}
+	return err
+}
+
+// decide notes what is done about what an interrupted operation has left.
+func (op *operation) decide(format string, args ...any) {
+	op.decisions = append(op.decisions, fmt.Sprintf(format, args...))
+	op.warn(format, args...)
+}
+
+// unchanged makes sure that nobody has worked on a store since it was observed, and returns the version of its record.
+func (op *operation) unchanged(ctx context.Context, store string, o *observation) (version string, err error) {
+	if o.namespace == nil || !o.ours {
+		return "", nil // the API server lets one create it, or it is yet to be adopted
+	}
+	ref := spec.ObjectRef{APIVersion: "v1", Kind: "Secret", Namespace: spec.NamespaceOf(store), Name: ledger.RecordName}
+	live, err := op.fleet.client.kube.Get(ctx, ref)
+	switch {
+	case apierrors.IsNotFound(err) && o.record == nil:
+		return "", nil
+	case apierrors.IsNotFound(err):
+		return "", fmt.Errorf("%w: the record of the store is gone", ErrPreviewStale)
+	case err != nil:
+		return "", err
+	}
+	now, err := ledger.DecodeRecord(live)
+	switch {
+	case err != nil:
+		return "", err
+	case o.record == nil || !now.Operation.Same(o.record.Operation):
+		return "", fmt.Errorf("%w: %s has worked on the store", ErrPreviewStale, now.Operation.Holder)
+	}
+	return live.GetResourceVersion(), nil
 }
 
 // enter begins a phase.
@@ -57,11 +126,20 @@ func (op *operation) warn(format string, args ...any) {
 	op.emit(Warning{Target: op.target, Message: fmt.Sprintf(format, args...)})
 }
 
-// store makes a store what it should be and records the outcome, good or bad.
-func (op *operation) store(ctx context.Context, store *Store, work *storeWork) error {
+// store makes a store what it should be and records the outcome, good or bad. The decided work stays as it is: a preview can be
+// applied once, and tells so when it is applied again.
+func (op *operation) store(ctx context.Context, store *Store, decided *storeWork) error {
+	own, observed := *decided, *decided.observed
+	work := &own
+	work.observed = &observed
 	f, name := op.fleet, work.desired.spec.Name
 	f.touched(name)
-	err := op.converge(ctx, work)
+	version, err := op.unchanged(ctx, name, work.observed)
+	if err != nil {
+		return err
+	}
+	work.version = version
+	err = op.converge(ctx, work)
 	// The record and the state of a failed or cancelled operation are worth a few more seconds.
 	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -102,6 +180,13 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 			return hostError(err)
 		}
 	}
+	if work.adopts != nil {
+		// Before the namespace carries our labels the record must say that it was there: else a process that dies in between leaves
+		// a namespace that looks like one of our making, which goes with its store.
+		if err := op.begin(ctx, work); err != nil {
+			return err
+		}
+	}
 	if err := op.namespace(ctx, work); err != nil {
 		return err
 	}
@@ -111,8 +196,10 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 		}
 	}
 	op.enter(ledger.PhaseGuardrails)
-	if err := op.begin(ctx, work); err != nil {
-		return err
+	if work.adopts == nil {
+		if err := op.begin(ctx, work); err != nil {
+			return err
+		}
 	}
 	if err := op.guardrails(ctx, work); err != nil {
 		return err
@@ -236,7 +323,9 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 }
 
 func (op *operation) journal(phase string) ledger.Operation {
-	return ledger.Operation{Action: string(op.action), Phase: phase, Holder: holder(), Started: op.started.UTC().Truncate(time.Second)}
+	return ledger.Operation{
+		Action: string(op.action), Phase: phase, Holder: holder(), Fence: op.lease.Fence, Started: op.started.UTC(), Decisions: op.decisions,
+	}
 }
 
 func (op *operation) save(ctx context.Context, work *storeWork, record *ledger.Record) error {
@@ -244,10 +333,15 @@ func (op *operation) save(ctx context.Context, work *storeWork, record *ledger.R
 	if err != nil {
 		return err
 	}
-	if _, err := op.fleet.client.kube.Apply(ctx, secret); err != nil {
+	secret.SetResourceVersion(work.version) // a holder that has lost its lock without knowing must not write over the next one's journal
+	saved, err := op.fleet.client.kube.Apply(ctx, secret)
+	if apierrors.IsConflict(err) {
+		return fmt.Errorf("%w: %w", ErrLockLost, err)
+	}
+	if err != nil {
 		return err
 	}
-	work.observed.record = record
+	work.observed.record, work.version = record, saved.GetResourceVersion()
 	return nil
 }
 
@@ -369,7 +463,7 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		_, err := helm.Install(ctx, d.request)
 		return err
 	case current.Pending():
-		op.warn("release revision %d was left %s by an interrupted run: it is marked failed and upgraded", current.Revision, current.Status)
+		op.decide("release revision %d was left %s by an interrupted run: it is marked failed and upgraded", current.Revision, current.Status)
 		if err := helm.Unlock(ctx, d.request.Namespace, d.request.Name, "interrupted; unlocked by storeplatform"); err != nil {
 			return err
 		}
@@ -463,24 +557,12 @@ func (op *operation) awaitReady(ctx context.Context, d *desired) error {
 		defer op.mu.Unlock()
 		op.result.Waiting += op.fleet.client.kube.Requests() - before
 	}()
-	var causes []spec.Cause
-	var said time.Time
-	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) {
-		waiting, err := op.waiting(w, d)
-		if err != nil {
-			return false, err
-		}
-		causes = append(explain.Causes(explain.Workloads(w)), waiting...)
-		if len(waiting) > 0 && time.Since(said) > 5*time.Second {
-			said = time.Now()
-			op.enter(ledger.PhaseReady, causes...)
-		}
-		return len(waiting) == 0, nil
-	})
+	r := &readiness{op: op, desired: d, patience: explain.Patience{Started: op.started}, reported: make(map[string]bool)}
+	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) { return r.judge(ctx, w) })
 	if err == nil {
 		return nil
 	}
-	failed := &StepError{Target: op.target, Phase: ledger.PhaseReady, Causes: causes, Err: err}
+	failed := &StepError{Target: op.target, Phase: ledger.PhaseReady, Causes: r.diagnosis(ctx, err), Err: err}
 	if errors.Is(err, context.DeadlineExceeded) {
 		failed.Err = fmt.Errorf("%w in %s", errNotReady, time.Since(op.started).Round(time.Second))
 	}

@@ -18,6 +18,9 @@ import (
 func (op *operation) deleteStore(ctx context.Context, name string, o *observation) error {
 	f := op.fleet
 	f.touched(name)
+	if _, err := op.unchanged(ctx, name, o); err != nil {
+		return err
+	}
 	op.enter(ledger.PhaseDelete)
 	if o.record == nil || o.record.Spec.Retention != spec.DeleteData {
 		if err := op.retainVolumes(ctx, o); err != nil {
@@ -27,25 +30,35 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 	if err := f.client.helm.Uninstall(ctx, o.namespace.GetName(), blueprint.ReleaseName); err != nil && !errors.Is(err, release.ErrNotFound) {
 		return err
 	}
+	// From here on a namespace that goes says everything there is to say: nothing of the store may be left elsewhere, whenever this
+	// process dies.
+	if host := recordedHost(o); host != "" {
+		if err := f.client.ledger.ReleaseHost(ctx, f.claim(name, host, "store")); err != nil {
+			return err
+		}
+	}
 	if o.record != nil && o.record.Adopted {
 		if err := op.disown(ctx, name, o); err != nil {
 			return err
 		}
-	} else {
-		if err := f.client.kube.Delete(ctx, refNamespace(o.namespace.GetName()), o.namespace.GetUID()); err != nil {
-			return err
-		}
-		err := f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
-			op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
-		})
-		if err != nil {
-			return err
-		}
+		return op.dropLock(ctx)
 	}
-	if host := recordedHost(o); host != "" {
-		return f.client.ledger.ReleaseHost(ctx, f.claim(name, host, "store"))
+	if err := op.dropLock(ctx); err != nil {
+		return err
 	}
-	return nil
+	if err := f.client.kube.Delete(ctx, refNamespace(o.namespace.GetName()), o.namespace.GetUID()); err != nil {
+		return err
+	}
+	return f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
+		op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
+	})
+}
+
+// dropLock removes the lock of a store that is about to be no more.
+func (op *operation) dropLock(ctx context.Context) error {
+	lease := op.lease
+	op.lease = nil
+	return lease.Delete(ctx)
 }
 
 // disown takes what is ours out of a namespace that was there before us.
@@ -59,17 +72,17 @@ func (op *operation) disown(ctx context.Context, name string, o *observation) er
 			return err
 		}
 	}
+	// The labels go before the record: a namespace with our labels and without a record would look like one of our making.
+	bare := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
+	bare.SetName(o.namespace.GetName())
+	if _, err := op.fleet.client.kube.Apply(ctx, bare); err != nil {
+		return err
+	}
 	secret, err := o.record.Secret(op.fleet.name, name)
 	if err != nil {
 		return err
 	}
-	if err := op.fleet.client.kube.Delete(ctx, kube.RefOf(secret), ""); err != nil {
-		return err
-	}
-	bare := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace"}}
-	bare.SetName(o.namespace.GetName())
-	_, err = op.fleet.client.kube.Apply(ctx, bare)
-	return err
+	return op.fleet.client.kube.Delete(ctx, kube.RefOf(secret), "")
 }
 
 // retainVolumes makes the volumes of a store outlive it.

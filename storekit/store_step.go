@@ -13,6 +13,7 @@ import (
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -25,6 +26,7 @@ type storeWork struct {
 	environment blueprint.Environment // that desired was rendered for
 	drift       *drift
 	notes       map[string]string // how our wish for objects has changed, by "Kind/name"
+	version     string            // of the record, as this operation wrote it last
 	after       *observation      // the store when the work was done
 	obsolete    []spec.ObjectRef  // recorded objects that the store no longer has; those of the chart are Helm's to remove
 }
@@ -177,7 +179,10 @@ func (f *Fleet) inhabitants(ctx context.Context, namespace string) ([]spec.Objec
 	}
 	var refs []spec.ObjectRef
 	for _, item := range snapshot.Items(namespace) {
-		if item.Ref.String() != "ConfigMap/kube-root-ca.crt" { // Kubernetes puts one into every namespace
+		switch item.Ref.String() {
+		case "ConfigMap/kube-root-ca.crt": // Kubernetes puts one into every namespace
+		case "Secret/" + ledger.RecordName: // of an adoption that was interrupted
+		default:
 			refs = append(refs, item.Ref)
 		}
 	}

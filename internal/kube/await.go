@@ -2,12 +2,17 @@ package kube
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -31,10 +36,35 @@ type Workloads struct {
 	Pods         []*corev1.Pod
 	Claims       []*corev1.PersistentVolumeClaim
 	Events       []*corev1.Event // of the last hour
+
+	// What follows is not watched: [Cluster.Survey] adds it. A list that was not read is nil.
+	Services       []*corev1.Service
+	EndpointSlices []*discoveryv1.EndpointSlice
+	Ingresses      []*networkingv1.Ingress
+	IngressClasses []*networkingv1.IngressClass
+	StorageClasses []*storagev1.StorageClass
+	Nodes          []*corev1.Node
 }
+
+// UnwatchedError is a wait that never saw the namespace whole.
+type UnwatchedError struct {
+	Namespace string
+	Last      error // what the API server said last
+	Err       error // why the wait ended
+}
+
+// Error implements error.
+func (e *UnwatchedError) Error() string {
+	return fmt.Sprintf("watch namespace %s: %v, last: %v", e.Namespace, e.Err, e.Last)
+}
+
+// Unwrap implements the errors interface.
+func (e *UnwatchedError) Unwrap() error { return e.Err }
 
 // tick is how often a wait reports progress while nothing changes.
 const tick = 5 * time.Second
+
+var errNoAnswer = errors.New("no answer")
 
 // AwaitWorkloads watches a namespace and calls judge with all that runs in it, at each change and now and then, until it
 // says that it is done, fails, or ctx ends. Nothing goes on when it has returned.
@@ -56,8 +86,13 @@ func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge fu
 		default:
 		}
 	}
+	var last atomic.Pointer[error]
 	for _, informer := range all {
-		_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { last.Store(&err) })
+		if err != nil {
+			return fmt.Errorf("watch namespace %s: %w", namespace, err)
+		}
+		_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 			AddFunc: signal, UpdateFunc: func(_, after any) { signal(after) }, DeleteFunc: signal,
 		})
 		if err != nil {
@@ -66,9 +101,14 @@ func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge fu
 	}
 	factory.Start(ctx.Done())
 	for _, synced := range factory.WaitForCacheSync(ctx.Done()) {
-		if !synced {
-			return fmt.Errorf("watch namespace %s: %w", namespace, context.Cause(ctx))
+		if synced {
+			continue
 		}
+		failed := &UnwatchedError{Namespace: namespace, Last: errNoAnswer, Err: context.Cause(ctx)}
+		if said := last.Load(); said != nil {
+			failed.Last = *said
+		}
+		return failed
 	}
 
 	ticker := time.NewTicker(tick)

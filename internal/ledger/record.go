@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
@@ -74,9 +75,17 @@ type Release struct {
 type Operation struct {
 	Action  string    `json:"action"`
 	Phase   string    `json:"phase"`
-	Holder  string    `json:"holder"` // user@host/process
+	Holder  string    `json:"holder"`          // user@host/process
+	Fence   int       `json:"fence,omitempty"` // of the lease that it ran under: grows with each operation
 	Started time.Time `json:"started"`
 	Error   string    `json:"error,omitempty"` // why it did not finish
+
+	Decisions []string `json:"decisions,omitempty"` // what it decided about what an interrupted operation had left
+}
+
+// Same tells whether two entries are of one operation at one point.
+func (o Operation) Same(other Operation) bool {
+	return o.Holder == other.Holder && o.Fence == other.Fence && o.Phase == other.Phase && o.Started.Equal(other.Started)
 }
 
 // Complete tells whether the last operation finished.
@@ -111,4 +120,13 @@ func ReadRecord(secret *corev1.Secret) (*Record, error) {
 		return nil, fmt.Errorf("the record of the store cannot be decoded: %w. Delete the Secret and apply again: it is written anew", err)
 	}
 	return record, nil
+}
+
+// DecodeRecord is [ReadRecord] for an object that was read by itself.
+func DecodeRecord(object *unstructured.Unstructured) (*Record, error) {
+	secret := new(corev1.Secret)
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, secret); err != nil {
+		return nil, err
+	}
+	return ReadRecord(secret)
 }

@@ -45,6 +45,7 @@ func (a attempt) diagnose(err error) diag.Diagnostics {
 	var notReady *storekit.NotReadyError
 	var connection *storekit.ConnectionError
 	var step *storekit.StepError
+	var locked *storekit.LockedError
 	switch fields := spec.FieldErrorsOf(err); {
 	case err == nil:
 	case len(fields) > 0:
@@ -57,6 +58,9 @@ func (a attempt) diagnose(err error) diag.Diagnostics {
 		diags.AddError("Host Claimed by Another Store", fmt.Sprintf("%s It came back: %v.\nA host belongs to one store at a time in the whole cluster. Remove it there first, or choose another host.", a.tried(), err))
 	case errors.Is(err, storekit.ErrInUse):
 		a.inUse(err, &diags)
+	case errors.As(err, &locked):
+		diags.AddError("Store Is Locked", fmt.Sprintf("%s Somebody else works on it: %s, since %s.\nNothing was changed. Wait until that is done, then apply again. If that process is dead, apply again all the same: its lock counts as given up %s after its last sign of life.",
+			a.tried(), locked.Holder, locked.Since.UTC().Format(time.RFC3339), locked.Expires))
 	case errors.Is(err, storekit.ErrPreviewStale):
 		diags.AddError("Cluster Changed Meanwhile", fmt.Sprintf("%s It came back: %v.\nSomebody else changed it between reading and writing. Nothing was overwritten: plan and apply again.", a.tried(), err))
 	case errors.As(err, &notReady):
@@ -192,6 +196,9 @@ func (a attempt) step(err *storekit.StepError, all error, diags *diag.Diagnostic
 		fmt.Fprintf(&b, "\n  %s: %s", cause.Object, cause.Message)
 		if cause.Evidence != "" {
 			fmt.Fprintf(&b, " (%s)", cause.Evidence)
+		}
+		for line := range strings.Lines(cause.Log) {
+			fmt.Fprintf(&b, "\n    | %s", strings.TrimRight(line, "\r\n"))
 		}
 		if cause.Fix != "" {
 			fmt.Fprintf(&b, "\n    %s", cause.Fix)

@@ -201,11 +201,10 @@ func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout
 	var program storekit.Program
 	program.AddStore(s)
 	only := storekit.Only(storekit.StoreTarget(s.Name))
-	preview, err := r.platform.fleet.Preview(ctx, &program, only, storekit.NoPrune())
-	if err != nil {
-		return nil, err
+	result, err := r.previewAndUp(ctx, &program, only, timeout, diags)
+	if errors.Is(err, storekit.ErrPreviewStale) { // somebody was at work between reading and writing, and is done
+		result, err = r.previewAndUp(ctx, &program, only, timeout, diags)
 	}
-	result, err := r.platform.fleet.Up(ctx, preview, only, storekit.NoPrune(), storekit.Timeout(timeout), r.platform.events(ctx, diags))
 	var st *storekit.State
 	if result != nil {
 		st = result.Stores[s.Name]
@@ -217,6 +216,14 @@ func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout
 		st.Spec = s
 	}
 	return st, err
+}
+
+func (r *storeResource) previewAndUp(ctx context.Context, program *storekit.Program, only storekit.RunOption, timeout time.Duration, diags *diag.Diagnostics) (*storekit.Result, error) {
+	preview, err := r.platform.fleet.Preview(ctx, program, only, storekit.NoPrune())
+	if err != nil {
+		return nil, err
+	}
+	return r.platform.fleet.Up(ctx, preview, only, storekit.NoPrune(), storekit.Timeout(timeout), r.platform.events(ctx, diags))
 }
 
 // keepPlanned keeps the promises of the plan: what it showed as known is what state says after the apply. An object that other

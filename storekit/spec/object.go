@@ -29,5 +29,6 @@ type Cause struct {
 	Object   ObjectRef `json:"object"`
 	Message  string    `json:"message"`            // what is wrong, in one sentence
 	Evidence string    `json:"evidence,omitempty"` // the cluster's own words
+	Log      string    `json:"log,omitempty"`      // the last lines of the container, secrets masked
 	Fix      string    `json:"fix,omitempty"`      // what to do
 }

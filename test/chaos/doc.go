@@ -1,0 +1,10 @@
+// Package chaos kills operations of the library at every write that they send to the API server, disturbs every request of
+// them, and checks that the next apply finishes them. It has tests only:
+//
+//	make test-chaos                # every point
+//	go test ./test/chaos           # a few of them, as `make test` does
+//
+// A point is one operation of one engine, disturbed once. The process that is killed is a real one, by SIGKILL: the test
+// binary starts itself anew as the victim. Other packages of storeplatform are used as a program uses them, but for the
+// record of a store, which is read as it is.
+package chaos

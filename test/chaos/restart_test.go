@@ -1,0 +1,166 @@
+package chaos
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
+)
+
+// downtime is how long the restarted API server accepts no connection.
+const downtime = time.Second
+
+// gate is a TCP proxy in front of the API server. It simulates a restart: every connection breaks, new ones are refused for
+// a while, then everything is as before. The API server itself is not restarted.
+type gate struct {
+	address, server string
+
+	mu       sync.Mutex
+	listener net.Listener
+	open     map[net.Conn]bool
+	running  sync.WaitGroup
+}
+
+// newGate opens a gate in front of the server of a configuration.
+func newGate(t *testing.T, config *rest.Config) *gate {
+	t.Helper()
+	server, err := url.Parse(config.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &gate{address: "127.0.0.1:0", server: server.Host, open: make(map[net.Conn]bool)}
+	if err := g.listen(); err != nil {
+		t.Fatalf("Open the gate: %v", err)
+	}
+	t.Cleanup(func() {
+		g.shut()
+		g.running.Wait()
+	})
+	return g
+}
+
+// through is a configuration that reaches the API server through the gate.
+func (g *gate) through(config *rest.Config) *rest.Config {
+	config = rest.CopyConfig(config)
+	config.Host = "https://" + g.address
+	return config
+}
+
+func (g *gate) listen() error {
+	listener, err := net.Listen("tcp", g.address)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.listener, g.address = listener, listener.Addr().String()
+	g.running.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			g.running.Go(func() { g.carry(client) })
+		}
+	})
+	return nil
+}
+
+// carry connects a client to the server until one of them leaves, or the gate shuts.
+func (g *gate) carry(client net.Conn) {
+	server, err := net.Dial("tcp", g.server)
+	if err != nil {
+		server = client // both ends are closed below
+	}
+	g.mu.Lock()
+	g.open[client], g.open[server] = true, true
+	g.mu.Unlock()
+	end := func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		for _, conn := range []net.Conn{client, server} {
+			delete(g.open, conn)
+			_ = conn.Close() // it may be closed already
+		}
+	}
+	defer end()
+	if err != nil {
+		return
+	}
+	g.running.Go(func() {
+		defer end()
+		_, _ = io.Copy(server, client) // ends with the connection
+	})
+	_, _ = io.Copy(client, server) // ends with the connection
+}
+
+// shut refuses new connections and breaks those that are open.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_ = g.listener.Close() // it may be closed already
+	for conn := range g.open {
+		_ = conn.Close() // it may be closed already
+	}
+}
+
+// restart shuts the gate and opens it again after a while. It returns at once.
+func (g *gate) restart() {
+	g.shut()
+	g.running.Go(func() {
+		<-time.After(downtime)
+		if err := g.listen(); err != nil {
+			panic(fmt.Sprintf("open the gate again: %v", err)) // the port was ours a second ago
+		}
+	})
+}
+
+// TestSimulatedRestart lets the API server go away at a write and come back a second later.
+func TestSimulatedRestart(t *testing.T) {
+	forEachOperation(t, func(t *testing.T, b *bench, o operation) {
+		if !full() && o.number != 1 {
+			return
+		}
+		want := b.undisturbed(t, o)
+		for _, n := range o.sample(len(want.writes)) {
+			t.Run(fmt.Sprintf("write-%02d", n), func(t *testing.T) {
+				t.Parallel()
+				b.restart(t, o, n, want)
+			})
+		}
+	})
+}
+
+// restart tries one point: the connection goes with the n-th write, which may or may not have arrived.
+func (b *bench) restart(t *testing.T, o operation, n int, want reference) {
+	t.Helper()
+	tr := b.newTrial(t, o)
+	g := newGate(t, b.cluster.RESTConfig)
+	w := &wire{counts: storeWrites, at: n}
+	w.disturb = func(_ request, req *http.Request, send http.RoundTripper) (*http.Response, error) {
+		g.restart()
+		return send.RoundTrip(req)
+	}
+	failure := tr.subject.operate(t.Context(), w.attach(g.through(b.cluster.RESTConfig)), o.verb, tr.slot.whileLocked())
+	tr.slot.take()
+	at, reached := w.hit()
+	if !reached {
+		t.Fatalf("The operation ended before write %d: %v", n, failure)
+	}
+	var step *storekit.StepError
+	if failure != nil && !errors.As(failure, &step) {
+		t.Errorf("a failed operation must be a StepError: %v", failure)
+	}
+	left := tr.look()
+	tr.survive(want, left, tr.announced(left, 0))
+	tr.done("restart at write %d: %s; %s", n, at, outcome(failure))
+}
