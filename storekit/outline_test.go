@@ -54,7 +54,7 @@ func TestOutlineIsAlwaysTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	for seed := range uint64(60) {
-		s := randomStore(rand.New(rand.NewPCG(seed, 1)), "acme") //nolint:gosec // a test that can be repeated
+		s := randomStore(rand.New(rand.NewPCG(seed, 1)), "acme")
 		if err := s.Validate(); err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
 		}
@@ -102,7 +102,7 @@ func TestPreviewIsWhatUpMakes(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	for seed := range uint64(6) {
-		s := randomStore(rand.New(rand.NewPCG(seed, 2)), fmt.Sprintf("%s-%d", h.name, seed)) //nolint:gosec // a test that can be repeated
+		s := randomStore(rand.New(rand.NewPCG(seed, 2)), fmt.Sprintf("%s-%d", h.name, seed))
 		preview, err := h.fleet.Preview(t.Context(), program(s), storekit.NoPrune())
 		if err != nil {
 			t.Fatalf("seed %d: %v", seed, err)
