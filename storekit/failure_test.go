@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
@@ -58,9 +59,24 @@ spec:
 `, replicas, pod, container)
 }
 
+// migration is a Job that tries once.
+func migration(image string) string {
+	return fmt.Sprintf(`apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate}
+spec:
+  backoffLimit: 0
+  template:
+    spec:
+      restartPolicy: Never
+      securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+      containers: [{name: migrate, image: %s, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
+`, image)
+}
+
 const wellImage = "image: registry.example.com/web:1,"
 
-// attempt is what an Up that failed told.
+// failedUp is what an Up that failed told.
 type failedUp struct {
 	err      *storekit.StepError
 	took     time.Duration
@@ -112,12 +128,11 @@ func TestHopelessWaitsEndEarly(t *testing.T) {
 	t.Parallel()
 	const timeout, prompt = 4 * time.Minute, 10 * time.Second
 	for name, tc := range map[string]struct {
-		reason    string
-		objects   string
-		class     string
-		behaviour testcluster.Behaviour
-		code      string
-		evidence  string
+		reason   string
+		objects  string
+		class    string
+		code     string
+		evidence string
 	}{
 		"image": {reason: "a tag that does not exist", objects: deployment(1, "", "image: registry.example.com/never-pull:1,"), code: "image-pull", evidence: "registry.example.com/never-pull:1"},
 		"quota": {reason: "more pods than the plan has", objects: deployment(40, "", wellImage), code: "quota-exceeded", evidence: "exceeded quota: services"},
@@ -138,17 +153,7 @@ spec:
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 900Ti}}}
 `},
 		"class": {reason: "a storage class with a typing mistake", class: "no-such-class", code: "storage-class-missing", evidence: "no-such-class"},
-		"job": {reason: "a migration that fails", code: "job-failed", evidence: "BackoffLimitExceeded", objects: `apiVersion: batch/v1
-kind: Job
-metadata: {name: migrate}
-spec:
-  backoffLimit: 0
-  template:
-    spec:
-      restartPolicy: Never
-      securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
-      containers: [{name: migrate, image: registry.example.com/job-fails:1, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
-`},
+		"job":   {reason: "a migration that fails", code: "job-failed", evidence: "BackoffLimitExceeded", objects: migration("registry.example.com/job-fails:1")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -170,6 +175,26 @@ spec:
 				t.Errorf("%s: told after %s (%t), at most %s are allowed; told were %v", tc.reason, told, ok, prompt, got.codes())
 			}
 		})
+	}
+}
+
+// The advice for a failed Job is true: Kubernetes never starts it again, the next apply does.
+func TestFailedJobIsMadeAnew(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "again", migration("registry.example.com/migrate:1"))
+	h.cluster.Misbehave(t, s.Namespace(), testcluster.JobFails)
+	if _, found := failUp(t, h.fleet, s, time.Minute).cause("job-failed"); !found {
+		t.Fatal("the job did not fail")
+	}
+	background := metav1.DeletePropagationBackground
+	err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).Delete(t.Context(), "migrate", metav1.DeleteOptions{PropagationPolicy: &background})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.cluster.Misbehave(t, s.Namespace(), testcluster.Healthy)
+	if state := h.up(t, program(s)).Stores[s.Name]; !state.Ready {
+		t.Errorf("the store is not ready after its job was deleted: %+v", state.Causes)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
@@ -18,8 +19,12 @@ import (
 func (op *operation) deleteStore(ctx context.Context, name string, o *observation) error {
 	f := op.fleet
 	f.touched(name)
-	if _, err := op.unchanged(ctx, name, o); err != nil {
+	o, err := op.remains(ctx, name, o)
+	if err != nil {
 		return err
+	}
+	if o == nil {
+		return op.dropLock(ctx)
 	}
 	op.enter(ledger.PhaseDelete)
 	if o.record == nil || o.record.Spec.Retention != spec.DeleteData {
@@ -52,6 +57,25 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 	return f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
 		op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
 	})
+}
+
+// remains returns what is left of a store, nil when nothing is. A namespace that goes already, since an earlier deletion was
+// interrupted, may have lost its record meanwhile: that is no change to fear.
+func (op *operation) remains(ctx context.Context, name string, o *observation) (*observation, error) {
+	_, err := op.unchanged(ctx, name, o)
+	if !errors.Is(err, ErrPreviewStale) {
+		return o, err
+	}
+	now, readErr := op.fleet.observe(ctx, name)
+	switch {
+	case readErr != nil:
+		return nil, readErr
+	case now.namespace == nil:
+		return nil, nil
+	case now.terminating() && now.ours:
+		return now, nil
+	}
+	return nil, err
 }
 
 // dropLock removes the lock of a store that is about to be no more.
@@ -92,6 +116,9 @@ func (op *operation) retainVolumes(ctx context.Context, o *observation) error {
 			continue
 		}
 		claim, err := op.fleet.client.kube.Get(ctx, item.Ref)
+		if apierrors.IsNotFound(err) {
+			continue // it went with its namespace
+		}
 		if err != nil {
 			return err
 		}

@@ -53,7 +53,7 @@ func OfAPIError(namespace string, err error) spec.Cause {
 
 // find makes a finding in the words of the table. words are pairs for its placeholders: "{container}", "web".
 func find(code string, object spec.ObjectRef, evidence string, words ...string) Finding {
-	e := Table()[rank(code)]
+	e := table[rank(code)]
 	fill := strings.NewReplacer(append(words, "{namespace}", object.Namespace, "{name}", object.Name)...)
 	return Finding{Cause: spec.Cause{
 		Code: code, Object: object, Message: fill.Replace(e.Message), Evidence: strings.TrimSpace(evidence), Fix: fill.Replace(e.Fix),

@@ -253,8 +253,37 @@ func TestQuotaIsFreed(t *testing.T) {
 		t.Error("nothing runs that could free the quota")
 	}
 	w.Pods = []*corev1.Pod{{ObjectMeta: metav1.ObjectMeta{Name: "old", DeletionTimestamp: &metav1.Time{Time: time.Now()}}}}
+	w = w.Of(func(key string) bool { return key == "Deployment/web" })
 	if !hopeful() {
 		t.Error("a pod that ends frees its share of the quota")
+	}
+}
+
+// A StatefulSet may be about to replace a broken pod, or wait for it for ever: only a person can tell.
+func TestOutdatedPod(t *testing.T) {
+	w := recorded(t, explain.ImageName)
+	w.StatefulSets = []*appsv1.StatefulSet{{
+		ObjectMeta: metav1.ObjectMeta{Name: "database"}, Status: appsv1.StatefulSetStatus{UpdateRevision: "database-2"},
+	}}
+	isController := true
+	w.Pods[0].OwnerReferences = []metav1.OwnerReference{{Kind: "StatefulSet", Name: "database", Controller: &isController}}
+	for revision, hopeful := range map[string]bool{"database-1": true, "database-2": false} {
+		w.Pods[0].Labels = map[string]string{appsv1.StatefulSetRevisionLabel: revision}
+		got := explain.Causes(w)[0]
+		if got.Hopeful != hopeful || strings.Contains(got.Fix, "delete pod") != hopeful {
+			t.Errorf("a pod of revision %s while database-2 is wanted: hopeful %t, advice %q", revision, got.Hopeful, got.Fix)
+		}
+	}
+}
+
+// A Secret that came late leaves its warning behind.
+func TestMountThatHealed(t *testing.T) {
+	w := recorded(t, explain.MountFailed)
+	later := w.Events[0].DeepCopy()
+	later.Reason, later.LastTimestamp = "Pulling", metav1.NewTime(later.LastTimestamp.Add(time.Minute))
+	w.Events = append(w.Events, later)
+	if got := explain.Causes(w); len(got) > 0 {
+		t.Errorf("the image is pulled, so the volumes are mounted: %+v", got)
 	}
 }
 

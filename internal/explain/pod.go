@@ -5,14 +5,36 @@ import (
 	"regexp"
 	"slices"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// podFindings returns what keeps a pod from being ready: at most one finding.
+// podFindings returns what keeps a pod from being ready: at most one finding. That of a pod which a StatefulSet is to replace may go
+// with it; but a StatefulSet that keeps its order never replaces a pod that is not ready (kubernetes/kubernetes#67250).
 func (w Workloads) podFindings(p *corev1.Pod) []Finding {
+	out := w.findingsOf(p)
+	if !w.outdated(p) {
+		return out
+	}
+	for i := range out {
+		out[i].Hopeful = true
+		out[i].Fix += fmt.Sprintf(" The pod is of an earlier revision. If it stays, delete it: kubectl -n %s delete pod %s", p.Namespace, p.Name)
+	}
+	return out
+}
+
+// outdated tells whether a StatefulSet has a newer revision than that of its pod.
+func (w Workloads) outdated(p *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(p)
+	return owner != nil && slices.ContainsFunc(w.StatefulSets, func(s *appsv1.StatefulSet) bool {
+		return owner.Kind == "StatefulSet" && s.Name == owner.Name && s.Status.UpdateRevision != p.Labels[appsv1.StatefulSetRevisionLabel]
+	})
+}
+
+func (w Workloads) findingsOf(p *corev1.Pod) []Finding {
 	if p.DeletionTimestamp != nil || w.repeated(p) {
 		return nil
 	}
@@ -40,7 +62,8 @@ func (w Workloads) podFindings(p *corev1.Pod) []Finding {
 		return []Finding{found}
 	}
 	if p.Status.Phase == corev1.PodPending {
-		if event := w.latest(object, "FailedMount", "FailedAttachVolume"); event != nil {
+		mounted := w.latest(object, "Pulling", "Pulled") // the kubelet mounts before it pulls
+		if event := w.latest(object, "FailedMount", "FailedAttachVolume"); event != nil && (mounted == nil || lastSaid(event).After(lastSaid(mounted))) {
 			return []Finding{find(MountFailed, object, event.Message)}
 		}
 	}
@@ -109,7 +132,7 @@ func (w Workloads) containerFinding(p *corev1.Pod, s corev1.ContainerStatus, obj
 
 // deniedWords are how registries refuse to show an image, as containerd and CRI-O pass it on: codes DENIED and UNAUTHORIZED of
 // the distribution specification, or the status alone.
-var deniedWords = regexp.MustCompile(`(?i)\b(denied|unauthorized|authorization failed|401|403 forbidden)\b`)
+var deniedWords = regexp.MustCompile(`(?i)\b(denied|unauthorized|authorization failed|403 forbidden)\b`)
 
 // unready returns why a pod whose containers start is not ready: an init container runs, or a probe fails.
 func (w Workloads) unready(p *corev1.Pod, object spec.ObjectRef) []Finding {

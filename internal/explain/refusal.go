@@ -59,7 +59,7 @@ func (w Workloads) refusals() []Finding {
 // kubernetes/plugin/pkg/admission/limitranger/admission.go.
 func refusalCode(words string) string {
 	switch {
-	case strings.Contains(words, "exceeded quota: "), strings.Contains(words, "failed quota: "):
+	case strings.Contains(words, "exceeded quota: "):
 		return QuotaExceeded
 	case strings.Contains(words, "violates PodSecurity "):
 		return PodSecurity

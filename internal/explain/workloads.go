@@ -33,7 +33,8 @@ type Workloads struct {
 const revision = "deployment.kubernetes.io/revision"
 
 // Of returns what belongs to the awaited workloads, named "Kind/name", as they are now: not what others run beside them, not runs
-// of CronJobs, not pods of a revision that was replaced, which may stay broken until the new one is ready.
+// of CronJobs, not pods of a revision that was replaced, which may stay broken until the new one is ready. Every pod that ends stays:
+// it holds a share of the quota.
 func (w Workloads) Of(awaited func(key string) bool) Workloads {
 	out := w
 	out.Deployments, out.StatefulSets, out.ReplicaSets, out.Jobs, out.Pods, out.Claims = nil, nil, nil, nil, nil, nil
@@ -70,7 +71,7 @@ func (w Workloads) Of(awaited func(key string) bool) Workloads {
 	mounted := make(map[string]bool)
 	for _, p := range w.Pods {
 		owner := metav1.GetControllerOf(p)
-		if owner == nil || !owners[owner.Kind+"/"+owner.Name] {
+		if p.DeletionTimestamp == nil && (owner == nil || !owners[owner.Kind+"/"+owner.Name]) {
 			continue
 		}
 		out.Pods = append(out.Pods, p)

@@ -26,9 +26,9 @@ func TestDiagnose(t *testing.T) {
 		"not ready": {
 			"the cause is what a user can act on", attempt{"create", store, 10 * time.Minute},
 			&storekit.StepError{Target: store, Phase: "ready", Err: context.DeadlineExceeded, Causes: []spec.Cause{{
-				Object: spec.ObjectRef{Kind: "Deployment", Name: "web"}, Message: "quota exceeded", Evidence: "limits.memory", Fix: "Raise memory on the plan.",
+				Object: spec.ObjectRef{Kind: "Deployment", Name: "web"}, Message: "quota exceeded", Evidence: "limits.memory", Log: "starting\nno memory left", Fix: "Raise memory on the plan.",
 			}}},
-			"Store Not Ready", []string{`store "acme" (namespace store-acme)`, "10m0s", "timeouts.create", "Deployment/web: quota exceeded (limits.memory)", "Raise memory", "it resumes"},
+			"Store Not Ready", []string{`store "acme" (namespace store-acme)`, "10m0s", "timeouts.create", "Deployment/web: quota exceeded (limits.memory)", "\n    | starting\n    | no memory left\n", "Raise memory", "it resumes"},
 		},
 		"step without cause": {
 			"the error itself then", attempt{verb: "update", target: store}, &storekit.StepError{Target: store, Phase: "guardrails", Err: errors.New("boom")},

@@ -68,6 +68,10 @@ func startRecorder(config *rest.Config) (*recorder, error) {
 			resp.Body = countedBody{resp.Body, r}
 			return nil
 		},
+		// The client is told, and gives up most watches itself.
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+		},
 	}
 	r.server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.count(req)

@@ -347,13 +347,14 @@ func (tr *trial) converged(now, left *inventory, announced storekit.Action) {
 func (tr *trial) gone() {
 	tr.Helper()
 	var now *inventory
-	// Volumes go after their claims, by another controller.
-	err := wait.PollUntilContextTimeout(tr.Context(), 200*time.Millisecond, 10*time.Second, true, func(context.Context) (bool, error) {
-		now = tr.look()
-		return len(now.volumes) == 0, nil
+	// Volumes go after their claims: a controller that has missed that looks again after 15 s.
+	err := wait.PollUntilContextTimeout(tr.Context(), 200*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		var err error
+		now, err = tr.eye.look(ctx, tr.subject)
+		return err == nil && len(now.volumes) == 0, err
 	})
-	if err != nil {
-		tr.Errorf("wait for the volumes to go: %v", err)
+	if err != nil && !wait.Interrupted(err) {
+		tr.must("look at what is left", err)
 	}
 	if now.namespace != "" {
 		tr.Errorf("the namespace is still there")
