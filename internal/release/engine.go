@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -158,9 +159,11 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	within, stop := lingering(ctx)
+	defer stop()
 	cfg := new(action.Configuration)
 	// Helm's log prints whole objects when it cannot decode one, Secrets included: drop it.
-	if err := cfg.Init(e.getter(r.Namespace), r.Namespace, "secret", discard); err != nil {
+	if err := cfg.Init(e.getter(within, r.Namespace), r.Namespace, "secret", discard); err != nil {
 		return nil, fmt.Errorf("prepare helm: %w", err)
 	}
 	cfg.Capabilities = capabilities()
@@ -180,19 +183,38 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 // getter gives Helm the shared clients, and the namespace of one release.
 type getter struct {
 	*Engine
+	ctx    context.Context // Helm's actions take none
 	loader clientcmd.ClientConfig
 }
 
 var _ genericclioptions.RESTClientGetter = getter{}
 
-func (e *Engine) getter(namespace string) getter {
-	return getter{e, clientcmd.NewDefaultClientConfig(*clientcmdapi.NewConfig(), &clientcmd.ConfigOverrides{
+func (e *Engine) getter(ctx context.Context, namespace string) getter {
+	return getter{e, ctx, clientcmd.NewDefaultClientConfig(*clientcmdapi.NewConfig(), &clientcmd.ConfigOverrides{
 		Context: clientcmdapi.Context{Namespace: namespace},
 	})}
 }
 
-// ToRESTConfig returns a copy: Helm's builder changes the configuration that it gets.
-func (g getter) ToRESTConfig() (*rest.Config, error) { return rest.CopyConfig(g.config), nil }
+// ToRESTConfig returns a copy, for Helm's builder changes the configuration that it gets, whose requests end with the action.
+func (g getter) ToRESTConfig() (*rest.Config, error) {
+	config := rest.CopyConfig(g.config)
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return contextTransport{g.ctx, next} })
+	return config, nil
+}
+
+// grace is what an action may still take once its caller gives up. An action that is cut off leaves its release pending, one that
+// goes on for longer keeps people waiting for their Ctrl-C.
+const grace = 5 * time.Second
+
+// lingering is a context that ends some time after ctx.
+func lingering(ctx context.Context) (context.Context, func()) {
+	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	release := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(grace, cancel)
+		context.AfterFunc(within, func() { timer.Stop() })
+	})
+	return within, func() { release(); cancel() }
+}
 
 // ToDiscoveryClient returns the shared discovery cache.
 func (g getter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"os/exec"
 	"runtime"
 	"slices"
@@ -164,7 +165,9 @@ func seconds(d time.Duration) string { return fmt.Sprintf("%.1f s", d.Seconds())
 // machine says what the numbers depend on.
 func machine(ctx context.Context, b *bench) string {
 	version := "CLI of an unknown version"
-	if output, err := exec.CommandContext(ctx, b.cli, "version").Output(); err == nil {
+	command := exec.CommandContext(ctx, b.cli, "version")
+	command.Env = append(os.Environ(), "TF_CLI_CONFIG_FILE=/dev/null", "CHECKPOINT_DISABLE=1") // else its complaints come first
+	if output, err := command.Output(); err == nil {
 		version, _, _ = strings.Cut(string(output), "\n")
 	}
 	server := "of an unknown version"
