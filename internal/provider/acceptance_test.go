@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-testing/helper/resource"
 	"github.com/hashicorp/terraform-plugin-testing/plancheck"
@@ -43,7 +42,7 @@ func newAcceptance(t *testing.T) acceptance {
 
 func factories() map[string]func() (tfprotov6.ProviderServer, error) {
 	return map[string]func() (tfprotov6.ProviderServer, error){
-		"storeplatform": providerserver.NewProtocol6WithError(New("test")()),
+		"storeplatform": func() (tfprotov6.ProviderServer, error) { return Server("test")(), nil },
 	}
 }
 

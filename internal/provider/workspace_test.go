@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 	"k8s.io/apimachinery/pkg/util/version"
 )
 
@@ -21,8 +20,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("TF_PLUGIN_MAGIC_COOKIE") == "" {
 		os.Exit(m.Run())
 	}
-	err := providerserver.Serve(context.Background(), New("test"), providerserver.ServeOpts{Address: "registry.terraform.io/storeplatform/storeplatform", ProtocolVersion: 6})
-	if err != nil {
+	if err := tf6server.Serve("registry.terraform.io/storeplatform/storeplatform", Server("test")); err != nil {
 		log.Fatal(err)
 	}
 }

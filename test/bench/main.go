@@ -23,7 +23,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6/tf6server"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/provider"
 )
@@ -203,7 +203,5 @@ func serve() error {
 			return err
 		}
 	}
-	return providerserver.Serve(context.Background(), provider.New("bench"), providerserver.ServeOpts{
-		Address: "registry.terraform.io/storeplatform/storeplatform", ProtocolVersion: 6,
-	})
+	return tf6server.Serve("registry.terraform.io/storeplatform/storeplatform", provider.Server("bench"))
 }
