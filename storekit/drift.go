@@ -316,7 +316,7 @@ func (f *Fleet) releaseDrift(ctx context.Context, out *drift, o *observation) {
 	switch {
 	case o.release == nil:
 		change.Path, change.New = "", "present"
-	case o.release.Revision == o.record.Release.Revision:
+	case o.release.Revision == o.record.Release.Revision && !o.release.Pending():
 		return
 	default:
 		change.Old = fmt.Sprintf("%d (%s)", o.release.Revision, o.release.Status)

@@ -625,6 +625,13 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		Adopted: work.observed.record.Adopted, Kept: work.observed.record.Kept, Environment: &work.environment,
 		Key: work.observed.record.Key, Given: maps.Clone(work.observed.record.Given),
 	}
+	if after.release != nil && after.release.Pending() {
+		op.decide("release revision %d is there, but Helm could not record that: it is marked deployed", after.release.Revision)
+		if after.release, err = op.fleet.client.helm.Confirm(ctx, d.request.Namespace, d.request.Name); err != nil {
+			return err
+		}
+		done.Operation.Decisions = op.decisions
+	}
 	if after.release != nil {
 		done.Release.Revision = after.release.Revision
 	}

@@ -2,9 +2,11 @@ package release
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -12,6 +14,7 @@ import (
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/discovery"
@@ -137,6 +140,19 @@ const (
 	KeepPolicy     = helmkube.KeepPolicy
 )
 
+// Confirm marks a pending revision as deployed, and returns it: Helm counts an install as done whose last write, the one that says
+// so, was refused. The caller makes sure that everything of the release is there.
+func (e *Engine) Confirm(ctx context.Context, namespace, name string) (*Record, error) {
+	return e.run(ctx, Request{Name: name, Namespace: namespace}, func(cfg *action.Configuration) (*helmrelease.Release, error) {
+		rel, err := cfg.Releases.Last(name)
+		if err != nil {
+			return nil, err
+		}
+		rel.SetStatus(helmrelease.StatusDeployed, "confirmed by storeplatform")
+		return rel, cfg.Releases.Update(rel)
+	})
+}
+
 // Unlock marks an interrupted revision as failed, so that [Engine.Upgrade] accepts it. The caller makes sure that nobody else
 // works on the release.
 func (e *Engine) Unlock(ctx context.Context, namespace, name, note string) error {
@@ -161,9 +177,10 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	}
 	within, stop := lingering(ctx)
 	defer stop()
+	requests := &requests{ctx: within}
 	cfg := new(action.Configuration)
 	// Helm's log prints whole objects when it cannot decode one, Secrets included: drop it.
-	if err := cfg.Init(e.getter(within, r.Namespace), r.Namespace, "secret", discard); err != nil {
+	if err := cfg.Init(e.getter(requests, r.Namespace), r.Namespace, "secret", discard); err != nil {
 		return nil, fmt.Errorf("prepare helm: %w", err)
 	}
 	cfg.Capabilities = capabilities()
@@ -171,6 +188,8 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	switch {
 	case errors.Is(err, driver.ErrReleaseNotFound):
 		return nil, fmt.Errorf("%w: %s in namespace %s", ErrNotFound, r.Name, r.Namespace)
+	case err != nil && requests.failed.Load() != nil:
+		return nil, fmt.Errorf("%w (%s)", err, *requests.failed.Load())
 	case err != nil:
 		return nil, err
 	case rel == nil:
@@ -183,14 +202,14 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 // getter gives Helm the shared clients, and the namespace of one release.
 type getter struct {
 	*Engine
-	ctx    context.Context // Helm's actions take none
-	loader clientcmd.ClientConfig
+	requests *requests
+	loader   clientcmd.ClientConfig
 }
 
 var _ genericclioptions.RESTClientGetter = getter{}
 
-func (e *Engine) getter(ctx context.Context, namespace string) getter {
-	return getter{e, ctx, clientcmd.NewDefaultClientConfig(*clientcmdapi.NewConfig(), &clientcmd.ConfigOverrides{
+func (e *Engine) getter(requests *requests, namespace string) getter {
+	return getter{e, requests, clientcmd.NewDefaultClientConfig(*clientcmdapi.NewConfig(), &clientcmd.ConfigOverrides{
 		Context: clientcmdapi.Context{Namespace: namespace},
 	})}
 }
@@ -198,9 +217,47 @@ func (e *Engine) getter(ctx context.Context, namespace string) getter {
 // ToRESTConfig returns a copy, for Helm's builder changes the configuration that it gets, whose requests end with the action.
 func (g getter) ToRESTConfig() (*rest.Config, error) {
 	config := rest.CopyConfig(g.config)
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return contextTransport{g.ctx, next} })
+	config.Wrap(g.requests.through)
 	return config, nil
 }
+
+// requests are those of one action. Helm's actions take no context, and their errors do not say which request was refused.
+type requests struct {
+	ctx    context.Context
+	failed atomic.Pointer[string] // "POST /apis/…" of the last one that failed
+}
+
+func (r *requests) through(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(req *http.Request) (*http.Response, error) {
+		resp, err := contextTransport{r.ctx, next}.RoundTrip(req)
+		if err != nil || resp.StatusCode >= http.StatusBadRequest && resp.StatusCode != http.StatusNotFound {
+			text := req.Method + " " + req.URL.Path + nameIn(req)
+			r.failed.Store(&text)
+		}
+		return resp, err
+	})
+}
+
+// nameIn is " name" of the object that a request creates, whose path does not say it; nothing when it cannot be read.
+func nameIn(req *http.Request) string {
+	if req.Method != http.MethodPost || req.GetBody == nil {
+		return ""
+	}
+	body, err := req.GetBody()
+	if err != nil {
+		return ""
+	}
+	var object metav1.PartialObjectMetadata
+	if err := errors.Join(json.NewDecoder(body).Decode(&object), body.Close()); err != nil {
+		return ""
+	}
+	return " " + object.Name
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements [http.RoundTripper].
+func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
 // grace is what an action may still take once its caller gives up. An action that is cut off leaves its release pending, one that
 // goes on for longer keeps people waiting for their Ctrl-C.
