@@ -117,7 +117,7 @@ func TestManifestNamesTheServedProtocol(t *testing.T) {
 	if diff := cmp.Diff([]string{"6.0"}, manifest.Metadata.ProtocolVersions); diff != "" {
 		t.Errorf("terraform-registry-manifest.json names another protocol than the one that is served (-want +got):\n%s", diff)
 	}
-	if served, err := os.ReadFile("../../main.go"); err != nil || !strings.Contains(string(served), "ProtocolVersion: 6,") {
+	if served, err := os.ReadFile("../../main.go"); err != nil || !strings.Contains(string(served), "tf6server.Serve(") {
 		t.Errorf("main.go does not serve protocol 6 (%v)", err)
 	}
 }
