@@ -346,12 +346,15 @@ func (tr *trial) converged(now, left *inventory, announced storekit.Action) {
 // gone checks that nothing of the store is left, in the system namespace either.
 func (tr *trial) gone() {
 	tr.Helper()
-	var now *inventory
-	// Volumes go after their claims: a controller that has missed that looks again after 15 s.
-	err := wait.PollUntilContextTimeout(tr.Context(), 200*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
-		var err error
-		now, err = tr.eye.look(ctx, tr.subject)
-		return err == nil && len(now.volumes) == 0, err
+	now := tr.look()
+	// Volumes go after their claims: a controller that has missed that looks again after 15 s, on a busy machine more than once.
+	err := wait.PollUntilContextTimeout(tr.Context(), 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
+		seen, err := tr.eye.look(ctx, tr.subject)
+		if err != nil {
+			return false, err
+		}
+		now = seen
+		return len(now.volumes) == 0, nil
 	})
 	if err != nil && !wait.Interrupted(err) {
 		tr.must("look at what is left", err)
