@@ -27,7 +27,7 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 		return op.dropLock(ctx)
 	}
 	op.enter(ledger.PhaseDelete)
-	if o.record == nil || o.record.Spec.Retention != spec.DeleteData {
+	if o.retains() {
 		if err := op.retainVolumes(ctx, o); err != nil {
 			return err
 		}
@@ -57,6 +57,15 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 	return f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
 		op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
 	})
+}
+
+// retains tells whether the volumes of a store outlive it. A namespace that goes and has lost its record already was deleted by an
+// operation that had seen to the volumes first.
+func (o *observation) retains() bool {
+	if o.record == nil {
+		return !o.terminating()
+	}
+	return o.record.Spec.Retention != spec.DeleteData
 }
 
 // remains returns what is left of a store, nil when nothing is. A namespace that goes already, since an earlier deletion was
