@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -28,13 +26,7 @@ func BenchmarkPreviewUnchanged(b *testing.B) {
 				})
 			}
 			var requests atomic.Int64
-			config := rest.CopyConfig(cluster.RESTConfig)
-			config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-				return roundTripper(func(req *http.Request) (*http.Response, error) {
-					requests.Add(1)
-					return next.RoundTrip(req)
-				})
-			})
+			config := recording(cluster.RESTConfig, func(*http.Request) { requests.Add(1) })
 			client, err := storekit.Connect(config, storekit.WithSharedReads())
 			if err != nil {
 				b.Fatal(err)

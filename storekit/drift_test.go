@@ -463,16 +463,7 @@ func TestAdoptionKeepsWhatWasThere(t *testing.T) {
 	h := newHarness(t)
 	s := h.woocommerce("adopted")
 	e := h.editor(t, s)
-	core := h.cluster.Client().CoreV1()
-	if _, err := core.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace()}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		err := core.Namespaces().Delete(context.Background(), s.Namespace(), metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			t.Errorf("clean up: %v", err)
-		}
-	})
+	h.namespace(t, s.Name, nil)
 	theirs := map[string]edit{
 		"NetworkPolicy/theirs": e.create("NetworkPolicy", "theirs", `{"spec":{"podSelector":{"matchLabels":{"app":"theirs"}},"ingress":[{}]}}`),
 		"ResourceQuota/theirs": e.create("ResourceQuota", "theirs", `{"spec":{"hard":{"count/services":"90"}}}`),
@@ -526,16 +517,7 @@ func TestAdoptionKeepsWhatAReleaseHeld(t *testing.T) {
 	h := newHarness(t)
 	s := h.woocommerce("release")
 	e := h.editor(t, s)
-	core := h.cluster.Client().CoreV1()
-	if _, err := core.Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.Namespace()}}, metav1.CreateOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		err := core.Namespaces().Delete(context.Background(), s.Namespace(), metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			t.Errorf("clean up: %v", err)
-		}
-	})
+	h.namespace(t, s.Name, nil)
 	cluster, err := kube.New(h.config, "storeplatform")
 	if err != nil {
 		t.Fatal(err)

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"os/user"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,7 +23,6 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
-	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -48,72 +45,6 @@ type operation struct {
 
 	mu     *sync.Mutex
 	result *Result
-}
-
-// locked runs a step. One about a store runs under the lock of that store.
-func (op *operation) locked(ctx context.Context, step Step) error {
-	if op.target.Kind != TargetStore {
-		return step.run(ctx, op)
-	}
-	op.phase = "lock"
-	lease, within, err := op.fleet.client.ledger.Acquire(ctx, op.fleet.name, op.target.Name, holder(), func(locked *LockedError) {
-		op.enter("lock", spec.Cause{
-			Code: "locked", Object: spec.ObjectRef{Kind: "Store", Name: op.target.Name},
-			Message: fmt.Sprintf("a sign of life of %s, who has the lock since %s", locked.Holder, locked.Since.UTC().Format(time.RFC3339)),
-		})
-	})
-	if err != nil {
-		return err
-	}
-	op.lease = lease
-	if lease.TakenFrom != "" {
-		op.decide("the lock was taken over from %s, who gave no sign of life", lease.TakenFrom)
-	}
-	err = step.run(within, op)
-	if errors.Is(context.Cause(within), ledger.ErrLeaseLost) {
-		err = errors.Join(ErrLockLost, err)
-	}
-	// The lock is given back also after a cancel: the next operation need not wait for it to expire.
-	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if op.lease == nil { // it went with the store
-		return err
-	}
-	if failed := lease.Release(tail); failed != nil {
-		op.warn("the lock could not be given back and expires by itself: %v", failed)
-	}
-	return err
-}
-
-// decide notes what is done about what an interrupted operation has left.
-func (op *operation) decide(format string, args ...any) {
-	op.decisions = append(op.decisions, fmt.Sprintf(format, args...))
-	op.warn(format, args...)
-}
-
-// unchanged makes sure that nobody has worked on a store since it was observed, and returns the version of its record.
-func (op *operation) unchanged(ctx context.Context, store string, o *observation) (version string, err error) {
-	if o.namespace == nil || !o.ours {
-		return "", nil // the API server lets one create it, or it is yet to be adopted
-	}
-	ref := spec.ObjectRef{APIVersion: "v1", Kind: "Secret", Namespace: spec.NamespaceOf(store), Name: ledger.RecordName}
-	live, err := op.fleet.client.kube.Get(ctx, ref)
-	switch {
-	case apierrors.IsNotFound(err) && o.record == nil:
-		return "", nil
-	case apierrors.IsNotFound(err):
-		return "", fmt.Errorf("%w: the record of the store is gone", ErrPreviewStale)
-	case err != nil:
-		return "", err
-	}
-	now, err := ledger.DecodeRecord(live)
-	switch {
-	case err != nil:
-		return "", err
-	case o.record == nil || !now.Operation.Same(o.record.Operation):
-		return "", fmt.Errorf("%w: %s has worked on the store", ErrPreviewStale, now.Operation.Holder)
-	}
-	return live.GetResourceVersion(), nil
 }
 
 // enter begins a phase.
@@ -445,107 +376,6 @@ func comparePointers(a, b string) int {
 	})
 }
 
-// release brings the Helm release to the desired revision, or repairs single objects of it when only they differ.
-func (op *operation) release(ctx context.Context, work *storeWork) error {
-	d, o, helm := work.desired, work.observed, op.fleet.client.helm
-	if len(d.hooks) > 0 {
-		op.warn("hooks of chart %s are not run: %v", d.release.Chart, d.hooks)
-	}
-	current := o.release
-	if current == nil && (work.action == Resume || o.record.Adopted) {
-		var err error
-		if current, err = helm.Status(ctx, d.request.Namespace, d.request.Name); err != nil && !errors.Is(err, release.ErrNotFound) {
-			return err
-		}
-	}
-	switch {
-	case current == nil:
-		_, err := helm.Install(ctx, d.request)
-		return err
-	case current.Pending():
-		op.decide("release revision %d was left %s by an interrupted run: it is marked failed and upgraded", current.Revision, current.Status)
-		if err := helm.Unlock(ctx, d.request.Namespace, d.request.Name, "interrupted; unlocked by storeplatform"); err != nil {
-			return err
-		}
-	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest && work.action != Resume && !work.drift.released:
-		// What the record says of the release is true only when the operation that wrote it went to its end.
-		return op.repairChart(ctx, work)
-	}
-	if o.record.Adopted && o.record.Release.Revision == 0 { // no operation on the adopted namespace has finished yet
-		if err := op.keepRelease(ctx, work); err != nil {
-			return err
-		}
-	}
-	request := d.request
-	request.Adjust = func(object *unstructured.Unstructured) error {
-		if work.observed.keeps(object.GetKind() + "/" + object.GetName()) {
-			keep(object)
-		}
-		return op.leaveIgnored(ctx, work, object)
-	}
-	_, err := helm.Upgrade(ctx, request)
-	if err != nil {
-		return err
-	}
-	return op.repairChart(ctx, work)
-}
-
-// keepRelease makes what an adopted release holds outlive its upgrade, where the store has no such object.
-func (op *operation) keepRelease(ctx context.Context, work *storeWork) error {
-	objects, err := op.fleet.client.helm.Objects(ctx, work.desired.request.Namespace, work.desired.request.Name)
-	if err != nil {
-		return err
-	}
-	for _, object := range objects {
-		ref := kube.RefOf(object)
-		if work.desired.charted[ref.String()] {
-			continue
-		}
-		mark := map[string]any{"metadata": map[string]any{"annotations": map[string]any{release.KeepAnnotation: release.KeepPolicy}}}
-		if err := op.fleet.client.kube.Patch(ctx, ref, mark); err != nil && !apierrors.IsNotFound(err) {
-			return err
-		}
-	}
-	return nil
-}
-
-// keep makes Helm leave an object behind.
-func keep(object *unstructured.Unstructured) {
-	annotations := object.GetAnnotations()
-	if annotations == nil {
-		annotations = make(map[string]string)
-	}
-	annotations[release.KeepAnnotation] = release.KeepPolicy
-	object.SetAnnotations(annotations)
-}
-
-// repairChart applies the objects of the chart that still differ, one by one: a repair makes no revision.
-func (op *operation) repairChart(ctx context.Context, work *storeWork) error {
-	if work.drift == nil {
-		return nil
-	}
-	for _, key := range work.drift.apply {
-		if !work.desired.charted[key] {
-			continue
-		}
-		object, err := work.desired.object(key)
-		if err != nil {
-			return err
-		}
-		if err := op.apply(ctx, work, object); err != nil {
-			return err
-		}
-	}
-	for key, undo := range work.drift.remove {
-		if work.desired.charted[key] {
-			if err := op.remove(ctx, undo); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // errNotReady is the reason of a wait that ran out.
 var errNotReady = errors.New("did not become ready")
 
@@ -695,17 +525,4 @@ func hostError(err error) error {
 		return fmt.Errorf("%w: %w", ErrHostClaimed, err)
 	}
 	return err
-}
-
-// holder names this process for people who read a journal.
-func holder() string {
-	name := "unknown"
-	if u, err := user.Current(); err == nil {
-		name = u.Username
-	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return fmt.Sprintf("%s@%s/%d", name, host, os.Getpid())
 }

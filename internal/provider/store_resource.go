@@ -256,9 +256,7 @@ func keepPlanned(model *storeModel, plan storeModel, diags *diag.Diagnostics) {
 const environmentKey = "environment"
 
 // keepEnvironment remembers the cluster that a state was read from.
-func keepEnvironment(ctx context.Context, private interface {
-	SetKey(context.Context, string, []byte) diag.Diagnostics
-}, st *storekit.State, diags *diag.Diagnostics) {
+func keepEnvironment(ctx context.Context, private privateState, st *storekit.State, diags *diag.Diagnostics) {
 	data, err := json.Marshal(st.Environment)
 	if err != nil {
 		diags.AddError("Cluster Not Remembered", fmt.Sprintf("What the objects of store %q depend on cannot be kept: %v. This is a defect of the provider: please report it.", st.Spec.Name, err))

@@ -1,0 +1,113 @@
+package storekit
+
+import (
+	"context"
+	"errors"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
+)
+
+// release brings the Helm release to the desired revision, or repairs single objects of it when only they differ.
+func (op *operation) release(ctx context.Context, work *storeWork) error {
+	d, o, helm := work.desired, work.observed, op.fleet.client.helm
+	if len(d.hooks) > 0 {
+		op.warn("hooks of chart %s are not run: %v", d.release.Chart, d.hooks)
+	}
+	current := o.release
+	if current == nil && (work.action == Resume || o.record.Adopted) {
+		var err error
+		if current, err = helm.Status(ctx, d.request.Namespace, d.request.Name); err != nil && !errors.Is(err, release.ErrNotFound) {
+			return err
+		}
+	}
+	switch {
+	case current == nil:
+		_, err := helm.Install(ctx, d.request)
+		return err
+	case current.Pending():
+		op.decide("release revision %d was left %s by an interrupted run: it is marked failed and upgraded", current.Revision, current.Status)
+		if err := helm.Unlock(ctx, d.request.Namespace, d.request.Name, "interrupted; unlocked by storeplatform"); err != nil {
+			return err
+		}
+	case current.Status == "deployed" && o.record.Release.Digest == d.release.Digest && work.action != Resume && !work.drift.released:
+		// What the record says of the release is true only when the operation that wrote it went to its end.
+		return op.repairChart(ctx, work)
+	}
+	if o.record.Adopted && o.record.Release.Revision == 0 { // no operation on the adopted namespace has finished yet
+		if err := op.keepRelease(ctx, work); err != nil {
+			return err
+		}
+	}
+	request := d.request
+	request.Adjust = func(object *unstructured.Unstructured) error {
+		if work.observed.keeps(object.GetKind() + "/" + object.GetName()) {
+			keep(object)
+		}
+		return op.leaveIgnored(ctx, work, object)
+	}
+	_, err := helm.Upgrade(ctx, request)
+	if err != nil {
+		return err
+	}
+	return op.repairChart(ctx, work)
+}
+
+// keepRelease makes what an adopted release holds outlive its upgrade, where the store has no such object.
+func (op *operation) keepRelease(ctx context.Context, work *storeWork) error {
+	objects, err := op.fleet.client.helm.Objects(ctx, work.desired.request.Namespace, work.desired.request.Name)
+	if err != nil {
+		return err
+	}
+	for _, object := range objects {
+		ref := kube.RefOf(object)
+		if work.desired.charted[ref.String()] {
+			continue
+		}
+		mark := map[string]any{"metadata": map[string]any{"annotations": map[string]any{release.KeepAnnotation: release.KeepPolicy}}}
+		if err := op.fleet.client.kube.Patch(ctx, ref, mark); err != nil && !apierrors.IsNotFound(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep makes Helm leave an object behind.
+func keep(object *unstructured.Unstructured) {
+	annotations := object.GetAnnotations()
+	if annotations == nil {
+		annotations = make(map[string]string)
+	}
+	annotations[release.KeepAnnotation] = release.KeepPolicy
+	object.SetAnnotations(annotations)
+}
+
+// repairChart applies the objects of the chart that still differ, one by one: a repair makes no revision.
+func (op *operation) repairChart(ctx context.Context, work *storeWork) error {
+	if work.drift == nil {
+		return nil
+	}
+	for _, key := range work.drift.apply {
+		if !work.desired.charted[key] {
+			continue
+		}
+		object, err := work.desired.object(key)
+		if err != nil {
+			return err
+		}
+		if err := op.apply(ctx, work, object); err != nil {
+			return err
+		}
+	}
+	for key, undo := range work.drift.remove {
+		if work.desired.charted[key] {
+			if err := op.remove(ctx, undo); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
