@@ -31,11 +31,31 @@ type desired struct {
 
 	objects  map[string]*unstructured.Unstructured
 	rendered bool // objects holds those of the chart too
+
+	revision int                                          // of the release that has the chart's objects; 0 = they are rendered
+	fetch    func() ([]*unstructured.Unstructured, error) // the objects of that revision
 }
 
 // desire says what a store should be. env is nil while the cluster is unknown. A chart whose inputs carry the recorded digest
 // is not rendered until somebody asks for one of its objects.
 func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *blueprint.Environment, recorded *ledger.Record) (*desired, error) {
+	d, err := c.unfilled(ctx, fleet, s, env)
+	if err != nil {
+		return nil, err
+	}
+	if d.release.Digest, err = releaseDigest(d.request); err != nil {
+		return nil, err
+	}
+	if recorded != nil && recorded.Release.Digest == d.release.Digest {
+		d.chartAsRecorded(recorded)
+	} else if err := d.render(); err != nil {
+		return nil, err
+	}
+	return d, d.addBlueprint()
+}
+
+// unfilled is a store as it should be, without its objects.
+func (c *charts) unfilled(ctx context.Context, fleet string, s spec.Store, env *blueprint.Environment) (*desired, error) {
 	s = s.WithDefaults()
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -48,7 +68,7 @@ func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *bl
 	if err != nil {
 		return nil, err
 	}
-	d := &desired{
+	return &desired{
 		spec: s, blueprint: plan,
 		request: release.Request{
 			Name: blueprint.ReleaseName, Namespace: s.Namespace(), Chart: loaded, Values: plan.Values,
@@ -59,44 +79,61 @@ func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *bl
 		charted: make(map[string]bool),
 		scaled:  make(map[string]bool),
 		digests: make(map[string]string),
-	}
-	if d.release.Digest, err = releaseDigest(d.request); err != nil {
-		return nil, err
-	}
-	if recorded != nil && recorded.Release.Digest == d.release.Digest {
-		for key, entry := range recorded.Objects {
-			if entry.Charted {
-				d.digests[key], d.charted[key], d.scaled[key] = entry.Desired, true, entry.Scaled
-			}
-		}
-	} else if err := d.render(); err != nil {
-		return nil, err
-	}
-	for _, object := range slices.Concat([]*unstructured.Unstructured{plan.Namespace}, plan.Guardrails, plan.Exposure) {
-		if err := d.add(object); err != nil {
-			return nil, err
-		}
-	}
-	for _, secret := range plan.Secrets {
-		if err := d.addSecret(secret); err != nil {
-			return nil, err
-		}
-	}
-	return d, nil
+	}, nil
 }
 
-// render renders the chart, once.
+// chartAsRecorded takes over what is on record of the objects of the chart.
+func (d *desired) chartAsRecorded(record *ledger.Record) {
+	for key, entry := range record.Objects {
+		if entry.Charted {
+			d.digests[key], d.charted[key], d.scaled[key] = entry.Desired, true, entry.Scaled
+		}
+	}
+}
+
+// addBlueprint adds everything that is not the chart's.
+func (d *desired) addBlueprint() error {
+	for _, object := range slices.Concat([]*unstructured.Unstructured{d.blueprint.Namespace}, d.blueprint.Guardrails, d.blueprint.Exposure) {
+		if err := d.add(object); err != nil {
+			return err
+		}
+	}
+	for _, secret := range d.blueprint.Secrets {
+		if err := d.addSecret(secret); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// render gets the objects of the chart, once.
 func (d *desired) render() error {
 	if d.rendered {
 		return nil
 	}
-	rendered, err := release.Render(d.request)
-	if err != nil {
-		return err
+	var objects []*unstructured.Unstructured
+	if d.revision > 0 {
+		var err error
+		if objects, err = d.fetch(); err != nil {
+			return err
+		}
+	} else {
+		rendered, err := release.Render(d.request)
+		if err != nil {
+			return err
+		}
+		objects, d.hooks = rendered.Objects, rendered.Hooks
 	}
-	d.rendered, d.hooks, d.scaled = true, rendered.Hooks, release.Scaled(rendered.Objects)
-	for _, object := range rendered.Objects {
-		d.charted[kube.RefOf(object).String()] = true
+	d.rendered, d.scaled = true, release.Scaled(objects)
+	for _, object := range objects {
+		key := kube.RefOf(object).String()
+		d.charted[key] = true
+		if d.digests[key] != "" { // on record; what the record says counts
+			if d.objects[key] == nil {
+				d.objects[key] = object
+			}
+			continue
+		}
 		if err := d.add(object); err != nil {
 			return err
 		}

@@ -22,7 +22,7 @@ type StepStarted struct {
 // StepProgress says which phase a step is in and what it waits for.
 type StepProgress struct {
 	Target  Target
-	Phase   string        // "guardrails", "release", "ready", "expose", "delete"
+	Phase   string        // "guardrails", "release", "ready", "expose", "rollback: release", "uninstall", "delete"
 	Elapsed time.Duration // since the step began
 	Waiting []spec.Cause  // what is not there yet
 }
@@ -60,7 +60,7 @@ func (e StepDone) String() string {
 	return fmt.Sprintf("%s: %s done in %s", e.Target, e.Action, e.Elapsed.Round(time.Millisecond))
 }
 
-// RunOption adjusts a Preview, an Up, a Refresh or a Destroy.
+// RunOption adjusts a Preview, an Up, a Refresh, a Reconcile, a Rollback or a Destroy.
 type RunOption func(*runOptions)
 
 type runOptions struct {
@@ -69,6 +69,7 @@ type runOptions struct {
 	maxDeletes int
 	parallel   int
 	timeout    time.Duration
+	stuckAfter time.Duration
 	onEvent    func(Event)
 }
 
@@ -96,6 +97,9 @@ func Parallel(n int) RunOption { return func(o *runOptions) { o.parallel = n } }
 // Timeout bounds each step. The default is 10 minutes.
 func Timeout(d time.Duration) RunOption { return func(o *runOptions) { o.timeout = d } }
 
+// StuckAfter bounds how long [Fleet.Reconcile] goes on with operations that do not finish. The default is 30 minutes.
+func StuckAfter(d time.Duration) RunOption { return func(o *runOptions) { o.stuckAfter = d } }
+
 // OnEvent calls fn for every event, in order, one at a time.
 func OnEvent(fn func(Event)) RunOption { return func(o *runOptions) { o.onEvent = fn } }
 
@@ -105,7 +109,7 @@ func Progress(w io.Writer) RunOption {
 }
 
 func newRunOptions(opts []RunOption) *runOptions {
-	o := &runOptions{maxDeletes: 5, parallel: 4, timeout: 10 * time.Minute, onEvent: func(Event) {}}
+	o := &runOptions{maxDeletes: 5, parallel: 4, timeout: 10 * time.Minute, stuckAfter: 30 * time.Minute, onEvent: func(Event) {}}
 	for _, opt := range opts {
 		opt(o)
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
@@ -178,7 +179,7 @@ spec:
 	}
 }
 
-// The advice for a failed Job is true: Kubernetes never starts it again, the next apply does.
+// Kubernetes never starts a failed Job again: the next apply makes it anew.
 func TestFailedJobIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
@@ -187,14 +188,20 @@ func TestFailedJobIsMadeAnew(t *testing.T) {
 	if _, found := failUp(t, h.fleet, s, time.Minute).cause("job-failed"); !found {
 		t.Fatal("the job did not fail")
 	}
-	background := metav1.DeletePropagationBackground
-	err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).Delete(t.Context(), "migrate", metav1.DeleteOptions{PropagationPolicy: &background})
-	if err != nil {
-		t.Fatal(err)
+	uid := func() types.UID {
+		job, err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).Get(t.Context(), "migrate", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return job.UID
 	}
+	before := uid()
 	h.cluster.Misbehave(t, s.Namespace(), testcluster.Healthy)
 	if state := h.up(t, program(s)).Stores[s.Name]; !state.Ready {
-		t.Errorf("the store is not ready after its job was deleted: %+v", state.Causes)
+		t.Errorf("the store is not ready after its job was made anew: %+v", state.Causes)
+	}
+	if uid() == before {
+		t.Error("it is the Job that had failed")
 	}
 }
 

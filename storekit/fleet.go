@@ -100,10 +100,11 @@ func (f *Fleet) pruned(ctx context.Context, p *Program, o *runOptions) ([]string
 // next Up resumes.
 func (f *Fleet) Up(ctx context.Context, preview *Preview, opts ...RunOption) (*Result, error) {
 	o := newRunOptions(opts)
-	result := &Result{Stores: make(map[string]*State), Plans: make(map[string]*PlanState), Domains: make(map[string]*DomainState)}
+	result := newResult()
 	before := f.client.kube.Requests()
 	var mu sync.Mutex
 	var errs []error
+	run := func(step Step) error { return f.newOperation(step, o, &mu, result).run(ctx, step, o.timeout) }
 	// Domains need their stores, and what goes, goes last.
 	for _, stage := range []func(Step) bool{
 		func(s Step) bool { return s.Action != Delete && s.Target.Kind != TargetDomain },
@@ -118,8 +119,7 @@ func (f *Fleet) Up(ctx context.Context, preview *Preview, opts ...RunOption) (*R
 				continue
 			}
 			group.Go(func() error {
-				op := &operation{fleet: f, target: step.Target, action: step.Action, emit: o.onEvent, started: time.Now(), mu: &mu, result: result}
-				if err := op.run(ctx, step, o.timeout); err != nil {
+				if err := run(step); err != nil {
 					mu.Lock()
 					errs = append(errs, err)
 					mu.Unlock()
@@ -138,12 +138,14 @@ func (f *Fleet) Up(ctx context.Context, preview *Preview, opts ...RunOption) (*R
 	return result, errors.Join(errs...)
 }
 
+func (f *Fleet) newOperation(step Step, o *runOptions, mu *sync.Mutex, result *Result) *operation {
+	return &operation{fleet: f, target: step.Target, action: step.Action, emit: o.onEvent, started: time.Now(), mu: mu, result: result}
+}
+
 // run runs one step within its time and says so.
 func (op *operation) run(ctx context.Context, step Step, timeout time.Duration) error {
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	op.emit(StepStarted{Target: op.target, Action: op.action})
-	err := op.locked(ctx, step)
+	err := op.locked(ctx, step, op.started.Add(timeout))
 	if err != nil {
 		var already *StepError
 		if !errors.As(err, &already) {

@@ -27,7 +27,8 @@ type observation struct {
 	ours      bool                       // the namespace carries the labels of this store
 	record    *ledger.Record             // nil when nothing was recorded yet
 	items     map[string]kube.Item       // objects with our labels, and all of guardKinds, by "Kind/name"
-	release   *release.Record            // nil when there is none
+	release   *release.Record            // the latest revision; nil when there is none
+	history   []release.Record           // every revision on record, oldest first
 	quota     map[string]Usage
 	warnings  []string // how it was read, where that is worth a word
 }
@@ -90,7 +91,7 @@ func keepRecord(live metav1.Object) (any, error) {
 
 // keepRelease keeps which release a Secret records, nothing of another Secret.
 func keepRelease(live metav1.Object) (any, error) {
-	if record, ok := release.RecordOf(live.GetLabels()); ok && record.Name == blueprint.ReleaseName {
+	if record, ok := release.RecordOf(live); ok && record.Name == blueprint.ReleaseName {
 		return record, nil
 	}
 	return nil, nil
@@ -202,14 +203,16 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 			o.record = kept
 			continue
 		case release.Record:
-			if o.release == nil || kept.Revision > o.release.Revision {
-				o.release = &kept
-			}
+			o.history = append(o.history, kept)
 			continue
 		case map[string]Usage:
 			maps.Copy(o.quota, kept)
 		}
 		o.items[item.Ref.String()] = item
+	}
+	if len(o.history) > 0 {
+		slices.SortFunc(o.history, func(a, b release.Record) int { return a.Revision - b.Revision })
+		o.release = &o.history[len(o.history)-1]
 	}
 	delete(o.items, "Secret/"+ledger.RecordName) // the record once more, as metadata
 	if key := kube.RefOf(namespace).String(); o.items[key].UID == "" {

@@ -41,7 +41,13 @@ type operation struct {
 	phase   string
 
 	lease     *ledger.Lease // of the store; nil for other targets
-	decisions []string      // what was decided about an interrupted operation
+	decisions []string      // what was decided about an interrupted or failed operation
+	undoing   string        // why phases are gone through once more: "rollback"; empty the first time
+	failure   string        // what is being undone
+
+	// overtime makes a context for what is to be done once the step has failed. It ends with the time of the step or after d,
+	// whichever is later, and with a cancel or the loss of the lock.
+	overtime func(d time.Duration) (context.Context, context.CancelFunc)
 
 	mu     *sync.Mutex
 	result *Result
@@ -50,6 +56,9 @@ type operation struct {
 // enter begins a phase.
 func (op *operation) enter(phase string, waiting ...spec.Cause) {
 	op.phase = phase
+	if op.undoing != "" {
+		phase = op.undoing + ": " + phase
+	}
 	op.emit(StepProgress{Target: op.target, Phase: phase, Elapsed: time.Since(op.started), Waiting: waiting})
 }
 
@@ -70,11 +79,13 @@ func (op *operation) store(ctx context.Context, store *Store, decided *storeWork
 		return err
 	}
 	work.version = version
-	err = op.converge(ctx, work)
+	if err = op.converge(ctx, work); err != nil {
+		err = op.undo(ctx, work, err)
+	}
 	// The record and the state of a failed or cancelled operation are worth a few more seconds.
 	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err != nil && op.phase != "ownership" {
+	if err != nil && op.phase != "ownership" && op.phase != ledger.PhaseDone {
 		if recordErr := op.recordFailure(tail, work, err); recordErr != nil {
 			err = errors.Join(err, recordErr)
 		}
@@ -248,15 +259,31 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 			return fmt.Errorf("generate a key: %w", err)
 		}
 	}
+	if record.Complete() && record.Release.Revision > 0 {
+		next.Previous = &record.Spec
+	}
 	next.Spec = work.desired.spec
-	next.Operation = op.journal(ledger.PhaseGuardrails)
+	if record.Operation.Fence != op.lease.Fence { // else it is this operation, which undoes itself
+		next.Past = record.History()
+	}
+	next.Operation = op.journal(ledger.PhaseGuardrails, record.Operation)
 	return op.save(ctx, work, &next)
 }
 
-func (op *operation) journal(phase string) ledger.Operation {
-	return ledger.Operation{
+// journal is the entry of this operation. before is the one of the operation before it.
+func (op *operation) journal(phase string, before ledger.Operation) ledger.Operation {
+	entry := ledger.Operation{
 		Action: string(op.action), Phase: phase, Holder: holder(), Fence: op.lease.Fence, Started: op.started.UTC(), Decisions: op.decisions,
+		Error: op.failure,
 	}
+	switch {
+	case phase == ledger.PhaseDone:
+	case before.Since.IsZero():
+		entry.Since = entry.Started
+	default:
+		entry.Since = before.Since
+	}
+	return entry
 }
 
 func (op *operation) save(ctx context.Context, work *storeWork, record *ledger.Record) error {
@@ -282,7 +309,7 @@ func (op *operation) recordFailure(ctx context.Context, work *storeWork, cause e
 		return nil // nothing was begun
 	}
 	failed := *work.observed.record
-	failed.Operation = op.journal(op.phase)
+	failed.Operation = op.journal(op.phase, failed.Operation)
 	failed.Operation.Error = cause.Error()
 	return op.save(ctx, work, &failed)
 }
@@ -387,9 +414,18 @@ func (op *operation) awaitReady(ctx context.Context, d *desired) error {
 		defer op.mu.Unlock()
 		op.result.Waiting += op.fleet.client.kube.Requests() - before
 	}()
+	if deadline, ok := ctx.Deadline(); ok && op.undoing != "" { // what comes after the wait needs time too
+		shorter, cancel := context.WithDeadline(ctx, deadline.Add(-undoTime/2))
+		defer cancel()
+		ctx = shorter
+	}
 	r := &readiness{op: op, desired: d, patience: explain.Patience{Started: op.started}, reported: make(map[string]bool)}
 	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) { return r.judge(ctx, w) })
 	if err == nil {
+		return nil
+	}
+	if op.undoing != "" && errors.Is(err, context.DeadlineExceeded) {
+		op.warn("the time is over: that what was there before became ready again was not waited for")
 		return nil
 	}
 	failed := &StepError{Target: op.target, Phase: ledger.PhaseReady, Causes: r.diagnosis(ctx, err), Err: err}
@@ -437,6 +473,7 @@ func (op *operation) waiting(w kube.Workloads, d *desired) ([]spec.Cause, error)
 // finish reads the store back and records it as done. An object that somebody changed meanwhile is recorded without its live
 // digest: the next preview looks at it closely.
 func (op *operation) finish(ctx context.Context, work *storeWork) error {
+	op.phase = "record"
 	d := work.desired
 	kinds := make(map[schema.GroupVersionKind]bool)
 	for key := range d.digests {
@@ -451,9 +488,9 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		return err
 	}
 	done := ledger.Record{
-		Spec: d.spec, Release: d.release, Operation: op.journal(ledger.PhaseDone), Objects: make(map[string]ledger.Entry),
+		Spec: d.spec, Release: d.release, Operation: op.journal(ledger.PhaseDone, ledger.Operation{}), Objects: make(map[string]ledger.Entry),
 		Adopted: work.observed.record.Adopted, Kept: work.observed.record.Kept, Environment: &work.environment,
-		Key: work.observed.record.Key, Given: maps.Clone(work.observed.record.Given),
+		Past: work.observed.record.Past, Key: work.observed.record.Key, Given: maps.Clone(work.observed.record.Given),
 	}
 	if after.release != nil && after.release.Pending() {
 		op.decide("release revision %d is there, but Helm could not record that: it is marked deployed", after.release.Revision)
@@ -489,6 +526,7 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	}
 	after.record = &done
 	work.after = after
+	op.phase = ledger.PhaseDone
 	return nil
 }
 

@@ -14,13 +14,15 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// locked runs a step. One about a store runs under the lock of that store.
-func (op *operation) locked(ctx context.Context, step Step) error {
+// locked runs a step within its time. One about a store runs under the lock of that store.
+func (op *operation) locked(ctx context.Context, step Step, deadline time.Time) error {
+	timed, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
 	if op.target.Kind != TargetStore {
-		return step.run(ctx, op)
+		return step.run(timed, op)
 	}
 	op.phase = "lock"
-	lease, within, err := op.fleet.client.ledger.Acquire(ctx, op.fleet.name, op.target.Name, holder(), func(locked *LockedError) {
+	lease, err := op.fleet.client.ledger.Acquire(timed, op.fleet.name, op.target.Name, holder(), func(locked *LockedError) {
 		op.enter("lock", spec.Cause{
 			Code: "locked", Object: spec.ObjectRef{Kind: "Store", Name: op.target.Name},
 			Message: fmt.Sprintf("a sign of life of %s, who has the lock since %s", locked.Holder, locked.Since.UTC().Format(time.RFC3339)),
@@ -33,13 +35,22 @@ func (op *operation) locked(ctx context.Context, step Step) error {
 	if lease.TakenFrom != "" {
 		op.decide("the lock was taken over from %s, who gave no sign of life", lease.TakenFrom)
 	}
-	err = step.run(within, op)
+	within := lease.Keep(ctx)
+	op.overtime = func(d time.Duration) (context.Context, context.CancelFunc) {
+		if later := time.Now().Add(d); later.After(deadline) {
+			return context.WithDeadline(within, later)
+		}
+		return context.WithDeadline(within, deadline)
+	}
+	timed, done := context.WithDeadline(within, deadline)
+	defer done()
+	err = step.run(timed, op)
 	if errors.Is(context.Cause(within), ledger.ErrLeaseLost) {
 		err = errors.Join(ErrLockLost, err)
 	}
 	// The lock is given back also after a cancel: the next operation need not wait for it to expire.
-	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
+	tail, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
 	if op.lease == nil { // it went with the store
 		return err
 	}

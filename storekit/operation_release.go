@@ -3,12 +3,20 @@ package storekit
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // release brings the Helm release to the desired revision, or repairs single objects of it when only they differ.
@@ -25,6 +33,8 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		}
 	}
 	switch {
+	case current == nil && d.revision > 0:
+		return fmt.Errorf("%w: the release is gone, with its history", errNoRevision)
 	case current == nil:
 		_, err := helm.Install(ctx, d.request)
 		return err
@@ -42,6 +52,16 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 			return err
 		}
 	}
+	if err := op.clearFailedJobs(ctx, d); err != nil {
+		return err
+	}
+	if d.revision > 0 {
+		op.enter(ledger.PhaseRollback)
+		if _, err := helm.Rollback(ctx, d.request.Namespace, d.request.Name, d.revision); err != nil {
+			return err
+		}
+		return op.repairChart(ctx, work)
+	}
 	request := d.request
 	request.Adjust = func(object *unstructured.Unstructured) error {
 		if work.observed.keeps(object.GetKind() + "/" + object.GetName()) {
@@ -54,6 +74,33 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 		return err
 	}
 	return op.repairChart(ctx, work)
+}
+
+// clearFailedJobs deletes the Jobs of the chart that an earlier attempt left failed: Kubernetes never starts them again.
+func (op *operation) clearFailedJobs(ctx context.Context, d *desired) error {
+	if op.action != Resume {
+		return nil
+	}
+	jobs, err := op.fleet.client.kube.Typed.BatchV1().Jobs(d.request.Namespace).List(ctx, metav1.ListOptions{
+		LabelSelector: labels.FormatLabels(d.request.Labels),
+	})
+	if err != nil {
+		return err
+	}
+	for _, job := range jobs.Items {
+		ref := spec.ObjectRef{APIVersion: "batch/v1", Kind: "Job", Namespace: job.Namespace, Name: job.Name}
+		failed := slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+			return c.Type == batchv1.JobFailed && c.Status == corev1.ConditionTrue
+		})
+		if !failed || !d.charted[ref.String()] {
+			continue
+		}
+		op.decide("%s had failed: it is made anew", ref)
+		if err := op.fleet.client.kube.Delete(ctx, ref, job.UID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // keepRelease makes what an adopted release holds outlive its upgrade, where the store has no such object.

@@ -18,6 +18,7 @@ const (
 	Repair Action = "repair" // its specification did not change, the cluster did
 	Resume Action = "resume" // an earlier operation did not finish
 	Delete Action = "delete"
+	GiveUp Action = "give up" // what Reconcile does about an operation that does not finish
 	None   Action = "none"
 )
 
@@ -60,6 +61,7 @@ type Step struct {
 	Adopts  *Adoption         // the namespace that the store takes over; nil when there is none
 
 	warnings []string // see [Preview.Warnings]
+	releases bool     // it brings a store's release to other content
 
 	run func(context.Context, *operation) error // what Up does; nil for None
 }

@@ -1,6 +1,8 @@
 package storekit
 
 import (
+	"time"
+
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -13,7 +15,8 @@ type State struct {
 	UID        string // of the namespace: tells a store from a later one of the same name
 
 	Complete bool         // the last operation finished; false while one runs or after one failed or was killed
-	Phase    string       // last step that was begun: "guardrails", "release", "ready", "expose", "done"
+	Phase    string       // last step that was begun: "guardrails", "release", "ready", "expose", "rollback", "uninstall", "done"
+	Failure  string       // why the last operation did not finish, or was rolled back; empty when it did what it should
 	Ready    bool         // every workload is ready and nothing is missing
 	Causes   []spec.Cause // why not
 	URL      string       // "https://" + host; empty for a store without a host
@@ -26,6 +29,8 @@ type State struct {
 	Objects map[string]string
 	Drift   []spec.Change // what others changed
 
+	Operations []Operation // the latest ones on record, oldest first
+
 	Environment Environment // of the cluster as it is now
 	Warnings    []string    // what could not be looked at, and why
 }
@@ -37,6 +42,26 @@ type Release struct {
 	Chart        string // name of the chart
 	ChartVersion string
 	AppVersion   string
+	History      []Revision // the latest ones, oldest first
+}
+
+// Revision is a revision of the Helm release of a store, see [Fleet.Rollback].
+type Revision struct {
+	Number       int
+	Status       string // as in [Release]; "superseded" when a later one took its place
+	ChartVersion string // empty when the revision does not tell, as those of other tools
+	AppVersion   string // likewise
+	Created      time.Time
+}
+
+// Operation is what was done to a store, as its record has it.
+type Operation struct {
+	Action    Action
+	Phase     string // last step that was begun, as in [State]
+	Holder    string // who did it: user@host/process
+	Started   time.Time
+	Failure   string   // why it did not finish, or was rolled back
+	Decisions []string // about what an interrupted or failed operation had left
 }
 
 // Usage is how much of a quota is used.
@@ -71,6 +96,10 @@ type Result struct {
 	Retained []spec.ObjectRef // volumes that outlive their deleted store
 	Requests int              // API requests that were sent
 	Waiting  int              // those among them that watched workloads become ready; exact when one step runs at a time
+}
+
+func newResult() *Result {
+	return &Result{Stores: make(map[string]*State), Plans: make(map[string]*PlanState), Domains: make(map[string]*DomainState)}
 }
 
 // Drift is what [Fleet.Refresh] found.

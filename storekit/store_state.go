@@ -2,6 +2,7 @@ package storekit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,18 +50,26 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 		Quota: o.quota, Objects: make(map[string]string), Environment: Environment{env.Environment},
 	}
 	if o.release != nil {
-		s.Release = Release{Revision: o.release.Revision, Status: o.release.Status}
+		s.Release = Release{Revision: o.release.Revision, Status: o.release.Status, History: o.revisions()}
 	}
 	if o.record == nil {
 		return s, nil
 	}
 	s.Spec = o.record.Spec
-	s.Complete, s.Phase = o.record.Complete(), o.record.Operation.Phase
+	s.Complete, s.Phase, s.Failure = o.record.Complete(), o.record.Operation.Phase, o.record.Operation.Error
+	for _, one := range append(slices.Clone(o.record.Past), o.record.Operation) {
+		s.Operations = append(s.Operations, Operation{
+			Action: Action(one.Action), Phase: one.Phase, Holder: one.Holder, Started: one.Started, Failure: one.Error, Decisions: one.Decisions,
+		})
+	}
 	s.Release.Chart, s.Release.ChartVersion, s.Release.AppVersion = o.record.Release.Chart, o.record.Release.Version, o.record.Release.AppVersion
 	if s.Spec.Host != "" {
 		s.URL = "https://" + s.Spec.Host
 	}
-	want, err := f.client.charts.desire(ctx, f.name, s.Spec, &env.Environment, o.record)
+	want, err := f.desire(ctx, s.Spec, &env.Environment, o.record)
+	if errors.Is(err, errNoRevision) { // it never got there, and cannot any more: a plan says so, a read goes on
+		want, err = f.lastDone(ctx, s.Spec, &env.Environment, o.record)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("render store %q as recorded: %w", name, err)
 	}
@@ -99,4 +108,15 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 		}
 	}
 	return s, nil
+}
+
+// revisions are those of the release, for callers.
+func (o *observation) revisions() []Revision {
+	var out []Revision
+	for _, one := range o.history {
+		out = append(out, Revision{
+			Number: one.Revision, Status: one.Status, ChartVersion: one.ChartVersion, AppVersion: one.AppVersion, Created: one.Created,
+		})
+	}
+	return out
 }

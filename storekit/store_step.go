@@ -33,16 +33,21 @@ type storeWork struct {
 
 // storeStep decides what to do about a store of a program.
 func (f *Fleet) storeStep(ctx context.Context, store *Store) (*Step, error) {
+	o, err := f.look(ctx, store.Spec.Name)
+	if err != nil {
+		return nil, err
+	}
+	return f.storeStepFrom(ctx, store, o)
+}
+
+// storeStepFrom decides about a store that was observed.
+func (f *Fleet) storeStepFrom(ctx context.Context, store *Store, o *observation) (*Step, error) {
 	env, err := f.client.environment(ctx)
 	if err != nil {
 		return nil, err
 	}
 	s := store.Spec.WithDefaults()
-	o, err := f.look(ctx, s.Name)
-	if err != nil {
-		return nil, err
-	}
-	d, err := f.client.charts.desire(ctx, f.name, s, &env.Environment, o.record)
+	d, err := f.desire(ctx, s, &env.Environment, o.record)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +123,7 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 	for key, digest := range d.digests {
 		wanted = wanted || o.entry(key).Desired != digest
 	}
+	step.releases = o.record.Release.Digest != d.release.Digest
 	given := givenAnew(o.record, d.blueprint.Secrets)
 	step.Changes = append(append(step.Changes, given...), work.drift.all()...)
 	switch {
@@ -127,6 +133,9 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 			o.record.Operation.Started.UTC().Format("2006-01-02T15:04:05Z"))}, why...)
 	case len(why) > 0:
 		step.Action, step.Why = Update, why
+		if failure := o.record.Operation.Error; failure != "" {
+			step.Why = append(step.Why, "the last update was rolled back: "+failure)
+		}
 	case len(given) > 0:
 		step.Action, step.Why = Update, []string{"a secret is given anew"}
 	case wanted || o.record.Release.Digest != d.release.Digest:
@@ -144,7 +153,7 @@ func (f *Fleet) recorded(ctx context.Context, o *observation, env *blueprint.Env
 	if o.record.Environment != nil {
 		env = o.record.Environment
 	}
-	return f.client.charts.desire(ctx, f.name, o.record.Spec, env, o.record)
+	return f.desire(ctx, o.record.Spec, env, o.record)
 }
 
 // notes says of every object that nobody else has touched how our wish for it has changed.

@@ -86,7 +86,7 @@ var table = []Entry{
 		Message: "the job failed",
 		Means: "A Job, such as the one that installs the shop or migrates its database, used up its attempts (`backoffLimit`) or its time " +
 			"(`activeDeadlineSeconds`). Kubernetes does not start it again.",
-		Fix:      "Repair what its log names. If the configuration of the store stays the same, delete the Job (kubectl -n {namespace} delete job {name}): the next apply makes it anew.",
+		Fix:      "Repair what its log names, then apply again: that makes the Job anew.",
 		Terminal: true, Patience: "A failed Job stays failed.",
 	},
 	{

@@ -56,27 +56,32 @@ type Lease struct {
 }
 
 // Acquire takes the lease of a store for a holder, whose name is unique. While somebody else has it, it waits for a sign of life:
-// after one it fails with [LockedError], without one it takes the lease over. waiting is called once before such a wait. The
-// context that it returns ends when the lease is lost.
-func (l *Ledger) Acquire(ctx context.Context, fleet, store, holder string, waiting func(*LockedError)) (*Lease, context.Context, error) {
+// after one it fails with [LockedError], without one it takes the lease over. waiting is called once before such a wait. Who has
+// a lease calls [Lease.Keep] at once.
+func (l *Ledger) Acquire(ctx context.Context, fleet, store, holder string, waiting func(*LockedError)) (*Lease, error) {
 	if err := l.ensureNamespace(ctx); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	lease := &Lease{client: l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace)}
 	held, err := l.take(ctx, lease, fleet, store, holder, waiting)
 	if err != nil {
 		var locked *LockedError
 		if errors.As(err, &locked) {
-			return nil, nil, err
+			return nil, err
 		}
-		return nil, nil, fmt.Errorf("lock store %q: %w", store, err)
+		return nil, fmt.Errorf("lock store %q: %w", store, err)
 	}
 	lease.held, lease.Fence = held, int(*held.Spec.LeaseTransitions)
+	return lease, nil
+}
+
+// Keep renews the lease until it is given up, or ctx ends. The context that it returns ends with ctx, and when the lease is lost.
+func (l *Lease) Keep(ctx context.Context) context.Context {
 	within, lost := context.WithCancelCause(ctx)
 	beat, stop := context.WithCancel(within)
-	lease.lost, lease.stop = lost, stop
-	lease.done.Go(func() { lease.keep(beat) })
-	return lease, within, nil
+	l.lost, l.stop = lost, stop
+	l.done.Go(func() { l.keep(beat) })
+	return within
 }
 
 func (l *Ledger) take(ctx context.Context, lease *Lease, fleet, store, holder string, waiting func(*LockedError)) (*coordinationv1.Lease, error) {

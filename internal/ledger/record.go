@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -28,6 +29,8 @@ const (
 	PhaseExpose     = "expose"
 	PhaseDone       = "done"
 	PhaseDelete     = "delete"
+	PhaseRollback   = "rollback"  // of an update that failed
+	PhaseUninstall  = "uninstall" // of a create that failed
 )
 
 // Record is what a store was made from and how far its last operation got. It holds no secret.
@@ -39,7 +42,13 @@ type Record struct {
 	Adopted   bool             `json:"adopted,omitempty"` // the namespace was there before the store
 	Kept      []string         `json:"kept,omitempty"`    // "Kind/name" of what an adopted namespace held: never deleted
 
+	// Previous is what the store was when it last became ready, while an update of it has not: Objects, Release and Environment are
+	// those of that time.
+	Previous *spec.Store `json:"previous,omitempty"`
+
 	Environment *blueprint.Environment `json:"environment,omitempty"` // that the objects were made for
+
+	Past []Operation `json:"past,omitempty"` // journals of the operations before the last one, oldest first
 
 	// Key and Given tell whether a secret that the user gives has changed, without holding it: Given has a keyed hash of each
 	// value, by "Secret/name key". The key is random, so that a weak password cannot be guessed from the hash of another store.
@@ -78,14 +87,36 @@ type Operation struct {
 	Holder  string    `json:"holder"`          // user@host/process
 	Fence   int       `json:"fence,omitempty"` // of the lease that it ran under: grows with each operation
 	Started time.Time `json:"started"`
-	Error   string    `json:"error,omitempty"` // why it did not finish
+	Error   string    `json:"error,omitempty"`    // why it did not finish, or why it was rolled back
+	Since   time.Time `json:"since,omitzero"`     // when the store was done last: begin of the first of the operations that did not finish
+	GivenUp bool      `json:"given_up,omitempty"` // nobody goes on with it unasked
 
 	Decisions []string `json:"decisions,omitempty"` // what it decided about what an interrupted operation had left
+}
+
+// maxPast bounds what a record keeps of earlier operations.
+const maxPast = 5
+
+// History are the journals to keep once another operation begins.
+func (r *Record) History() []Operation {
+	past := slices.Clone(r.Past)
+	if r.Operation.Action != "" {
+		past = append(past, r.Operation)
+	}
+	return past[max(0, len(past)-maxPast):]
 }
 
 // Same tells whether two entries are of one operation at one point.
 func (o Operation) Same(other Operation) bool {
 	return o.Holder == other.Holder && o.Fence == other.Fence && o.Phase == other.Phase && o.Started.Equal(other.Started)
+}
+
+// Begun is when the store stopped being done.
+func (o Operation) Begun() time.Time {
+	if o.Since.IsZero() {
+		return o.Started
+	}
+	return o.Since
 }
 
 // Complete tells whether the last operation finished.

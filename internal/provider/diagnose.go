@@ -182,6 +182,10 @@ func (a attempt) step(err *storekit.StepError, all error, diags *diag.Diagnostic
 	if !ok {
 		summary = "Not " + a.participle()
 	}
+	var undone *storekit.UndoneError
+	if errors.As(all, &undone) {
+		all = undone.Err
+	}
 	var b strings.Builder
 	b.WriteString(a.tried())
 	switch {
@@ -204,10 +208,12 @@ func (a attempt) step(err *storekit.StepError, all error, diags *diag.Diagnostic
 			fmt.Fprintf(&b, "\n    %s", cause.Fix)
 		}
 	}
-	switch a.verb {
-	case "create", "update":
+	switch {
+	case undone != nil:
+		fmt.Fprintf(&b, "\nThe %s (on_failure). Repair the cause and apply again.", undone.Undone)
+	case a.verb == "create", a.verb == "update":
 		b.WriteString("\nWhat was done so far is kept. Repair the cause and apply again: it resumes.")
-	case "delete":
+	case a.verb == "delete":
 		b.WriteString("\nWhat is left is still in state. Repair the cause and destroy again: it goes on.")
 	}
 	diags.AddError(title(a.target.Kind)+" "+summary, b.String())

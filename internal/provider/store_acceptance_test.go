@@ -79,6 +79,7 @@ func TestAccStoreWooCommerce(t *testing.T) {
 		{"", "data_retention", `"retain"`},
 		{"", "data_retention", `"delete"`},
 		{"", "adopt_existing", "true"},
+		{"", "on_failure", `"keep"`},
 		{"", "deletion_protection", "true"},
 		{"", "deletion_protection", "false"},
 		{"", "timeouts", `{ create = "5m", update = "6m", delete = "7m" }`},
@@ -148,6 +149,43 @@ func TestAccStoreChart(t *testing.T) {
 		{engine, "service", ""},
 		{engine, "username", `"user"`},
 	})
+}
+
+// An update that fails is undone and planned again; a store can be brought back to an earlier revision, and stays there.
+func TestAccStoreRollsBack(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	config := func(version, values, rollback string) string {
+		settings := block{"source": fmt.Sprintf("%q", writeChart(t, version)), "values": values, "service": `"web"`}
+		return a.config(a.store("chart", settings).with("rollback_to", rollback).resource("storeplatform_store"))
+	}
+	const one, many = `"replicas: 1\n"`, `"replicas: 40\n"` // more than the plan has room for
+	old, next := config("1.0.0", one, ""), config("1.1.0", one, "")
+	revision := func(version string, statuses ...string) []statecheck.StateCheck {
+		checks := []statecheck.StateCheck{
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("release").AtMapKey("chart_version"), knownvalue.StringExact(version)),
+			statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("ready"), knownvalue.Bool(true)),
+		}
+		for i, status := range statuses {
+			at := tfjsonpath.New("release").AtMapKey("history").AtSliceIndex(i).AtMapKey("status")
+			checks = append(checks, statecheck.ExpectKnownValue(storeAddress, at, knownvalue.StringExact(status)))
+		}
+		return checks
+	}
+	forward, back, again := updateOf(storeAddress, next), updateOf(storeAddress, config("1.1.0", one, "1")), updateOf(storeAddress, next)
+	forward.ConfigStateChecks = revision("1.1.0", "superseded", "superseded", "superseded", "deployed")
+	back.ConfigStateChecks = revision("1.0.0", "superseded", "superseded", "superseded", "superseded", "deployed")
+	again.ConfigStateChecks = revision("1.1.0")
+	a.run(t,
+		resource.TestStep{Config: old, ConfigPlanChecks: emptyAfter},
+		resource.TestStep{Config: config("1.1.0", many, ""), ExpectError: messageOf("exceeded quota", "rolled back to what it was in revision 1")},
+		resource.TestStep{Config: old, PlanOnly: true},
+		forward,
+		back,
+		importOf(storeAddress),
+		refused(config("1.1.0", one, "99"), "rollback_to", "is not in the history of the release"),
+		again,
+	)
 }
 
 func TestAccStoreSpellingsAreNoChange(t *testing.T) {

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -21,6 +22,8 @@ type storeModel struct {
 	Egress             types.String   `tfsdk:"egress"`
 	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
 	DataRetention      types.String   `tfsdk:"data_retention"`
+	OnFailure          types.String   `tfsdk:"on_failure"`
+	RollbackTo         types.Int64    `tfsdk:"rollback_to"`
 	AdoptExisting      types.Bool     `tfsdk:"adopt_existing"`
 	IgnoreDrift        types.List     `tfsdk:"ignore_drift"`
 	WooCommerce        types.Object   `tfsdk:"woocommerce"`
@@ -96,6 +99,15 @@ type releaseModel struct {
 	Chart        types.String `tfsdk:"chart"`
 	ChartVersion types.String `tfsdk:"chart_version"`
 	AppVersion   types.String `tfsdk:"app_version"`
+	History      types.List   `tfsdk:"history"`
+}
+
+type revisionModel struct {
+	Revision     types.Int64  `tfsdk:"revision"`
+	Status       types.String `tfsdk:"status"`
+	ChartVersion types.String `tfsdk:"chart_version"`
+	AppVersion   types.String `tfsdk:"app_version"`
+	Created      types.String `tfsdk:"created"`
 }
 
 // Types of the nested attributes, as the schema has them; a test compares the two.
@@ -122,7 +134,11 @@ var (
 	}
 	releaseTypes = map[string]attr.Type{
 		"revision": types.Int64Type, "status": types.StringType, "chart": types.StringType, "chart_version": types.StringType,
-		"app_version": types.StringType,
+		"app_version": types.StringType, "history": types.ListType{ElemType: types.ObjectType{AttrTypes: revisionTypes}},
+	}
+	revisionTypes = map[string]attr.Type{
+		"revision": types.Int64Type, "status": types.StringType, "chart_version": types.StringType, "app_version": types.StringType,
+		"created": types.StringType,
 	}
 )
 
@@ -161,6 +177,8 @@ func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Stor
 		Egress:        spec.Egress(m.Egress.ValueString()),
 		AllowDeletion: !m.DeletionProtection.ValueBool() && !m.DeletionProtection.IsNull(),
 		Retention:     spec.DataRetention(m.DataRetention.ValueString()),
+		OnFailure:     spec.OnFailure(m.OnFailure.ValueString()),
+		RollbackTo:    int(m.RollbackTo.ValueInt64()),
 		Adopt:         m.AdoptExisting.ValueBool(),
 		Ignore:        stringsOf(m.IgnoreDrift),
 	}
@@ -282,6 +300,8 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		Egress:             types.StringValue(string(s.Egress)),
 		DeletionProtection: types.BoolValue(!s.AllowDeletion),
 		DataRetention:      types.StringValue(string(s.Retention)),
+		OnFailure:          optionalString(string(s.OnFailure)),
+		RollbackTo:         optionalInt(s.RollbackTo),
 		AdoptExisting:      types.BoolValue(s.Adopt),
 		IgnoreDrift:        listOf(s.Ignore),
 		WooCommerce:        types.ObjectNull(wooCommerceTypes),
@@ -308,19 +328,34 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 	case spec.Chart:
 		m.Chart = chartFrom(ctx, engine, diags)
 	}
-	m.Release = encodeObject(ctx, releaseTypes, &releaseModel{
-		Revision:     types.Int64Value(int64(st.Release.Revision)),
-		Status:       optionalString(st.Release.Status),
-		Chart:        optionalString(st.Release.Chart),
-		ChartVersion: optionalString(st.Release.ChartVersion),
-		AppVersion:   optionalString(st.Release.AppVersion),
-	}, diags)
+	m.Release = releaseFrom(ctx, st.Release, diags)
 	hard := make(map[string]string, len(st.Quota))
 	for name, usage := range st.Quota {
 		hard[name] = usage.Hard
 	}
 	m.Quota = quotaFrom(hard)
 	return m
+}
+
+func releaseFrom(ctx context.Context, r storekit.Release, diags *diag.Diagnostics) types.Object {
+	history := make([]attr.Value, 0, len(r.History))
+	for _, one := range r.History {
+		history = append(history, encodeObject(ctx, revisionTypes, &revisionModel{
+			Revision:     types.Int64Value(int64(one.Number)),
+			Status:       types.StringValue(one.Status),
+			ChartVersion: optionalString(one.ChartVersion),
+			AppVersion:   optionalString(one.AppVersion),
+			Created:      types.StringValue(one.Created.UTC().Format(time.RFC3339)),
+		}, diags))
+	}
+	return encodeObject(ctx, releaseTypes, &releaseModel{
+		Revision:     types.Int64Value(int64(r.Revision)),
+		Status:       optionalString(r.Status),
+		Chart:        optionalString(r.Chart),
+		ChartVersion: optionalString(r.ChartVersion),
+		AppVersion:   optionalString(r.AppVersion),
+		History:      types.ListValueMust(types.ObjectType{AttrTypes: revisionTypes}, history),
+	}, diags)
 }
 
 func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeModel, diags *diag.Diagnostics) types.Object {

@@ -279,7 +279,11 @@ func (p *storePlan) outline(ctx context.Context, s spec.Store) {
 	if p.state == nil || p.state.ClusterUID.IsNull() {
 		assign(ctx, p, "cluster_uid", &p.plan.ClusterUID, types.StringUnknown())
 	}
-	p.setObjects(ctx, types.MapValueMust(types.StringType, objects), quotaFrom(after.Quota))
+	planned := types.MapValueMust(types.StringType, objects)
+	if !p.plan.RollbackTo.IsNull() {
+		planned = types.MapUnknown(types.StringType) // what an earlier revision had is known to the cluster alone
+	}
+	p.setObjects(ctx, planned, quotaFrom(after.Quota))
 }
 
 // plannedText is what state will say of an object after the apply.

@@ -88,6 +88,16 @@ func storeSchema(ctx context.Context) schema.Schema {
 				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 				MarkdownDescription: "What deleting the store does to its volumes: `retain` keeps them in the cluster and names them, `delete` destroys them. Default: `retain`.",
 			},
+			"on_failure": schema.StringAttribute{
+				Optional:            true,
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				MarkdownDescription: "What an apply does when the release is refused or does not become ready: `keep` leaves it as it is, to be looked at; `rollback` brings an update back to what last became ready, guardrails included (a create has nothing to go back to, and keeps); `uninstall` does the same for an update, and removes the release of a create. The apply fails in any case, and the next one goes on from there. An apply that is interrupted, or that loses the cluster, always keeps. Data and given passwords are not rolled back. Default: a create keeps, an update rolls back.",
+			},
+			"rollback_to": schema.Int64Attribute{
+				Optional:            true,
+				Validators:          []validator.Int64{int64validator.AtLeast(1)},
+				MarkdownDescription: "Revision of `release.history` that the release goes back to and stays at: while this is set, changes of the engine do not reach the release; those of the plan and other guardrails do. Fields that `ignore_drift` leaves to others get what they had in that revision. Data is not rolled back. Taking it out brings the release to what the configuration says. Default: none.",
+			},
 			"adopt_existing": schema.BoolAttribute{
 				Optional: true, Computed: true,
 				Default:             booldefault.StaticBool(false),
@@ -127,6 +137,17 @@ func storeSchema(ctx context.Context) schema.Schema {
 					"chart":         schema.StringAttribute{Computed: true, MarkdownDescription: "Name of the chart."},
 					"chart_version": schema.StringAttribute{Computed: true, MarkdownDescription: "Version of the chart."},
 					"app_version":   schema.StringAttribute{Computed: true, MarkdownDescription: "Version of what the chart installs."},
+					"history": schema.ListNestedAttribute{
+						Computed:            true,
+						MarkdownDescription: "The latest revisions of the release, oldest first: at most 5. See `rollback_to`.",
+						NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+							"revision":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the revision."},
+							"status":        schema.StringAttribute{Computed: true, MarkdownDescription: "Helm's status; `superseded` when a later revision took its place."},
+							"chart_version": schema.StringAttribute{Computed: true, MarkdownDescription: "Version of its chart. Null for a revision that another tool made."},
+							"app_version":   schema.StringAttribute{Computed: true, MarkdownDescription: "Version of what its chart installs. Null for a revision that another tool made."},
+							"created":       schema.StringAttribute{Computed: true, MarkdownDescription: "When it was made, in RFC 3339."},
+						}},
+					},
 				},
 			},
 			"quota": schema.MapAttribute{

@@ -99,6 +99,7 @@ func (m storeModel) unknownInputs() map[string]bool {
 	for name, value := range map[string]attr.Value{
 		"name": m.Name, "owner": m.Owner, "plan": m.Plan, "host": m.Host, "storage": m.Storage, "egress": m.Egress,
 		"deletion_protection": m.DeletionProtection, "data_retention": m.DataRetention, "adopt_existing": m.AdoptExisting,
+		"ignore_drift": m.IgnoreDrift, "on_failure": m.OnFailure, "rollback_to": m.RollbackTo,
 		"woocommerce": m.WooCommerce, "medusa": m.Medusa, "chart": m.Chart,
 	} {
 		collectUnknown(name, value, out)

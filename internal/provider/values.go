@@ -17,6 +17,14 @@ func optionalString(text string) types.String {
 	return types.StringValue(text)
 }
 
+// optionalInt is null for 0.
+func optionalInt(number int) types.Int64 {
+	if number == 0 {
+		return types.Int64Null()
+	}
+	return types.Int64Value(int64(number))
+}
+
 // stringsOf returns the known strings of a list.
 func stringsOf(list types.List) []string {
 	var out []string

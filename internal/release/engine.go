@@ -32,15 +32,27 @@ var (
 // maxHistory bounds the release records of a store, each of which is a Secret.
 const maxHistory = 5
 
-// Record is a release as it is.
+// Record is a revision of a release as it is.
 type Record struct {
-	Name     string
-	Revision int
-	Status   string
+	Name         string
+	Revision     int
+	Status       string
+	ChartVersion string
+	AppVersion   string
+	Created      time.Time
 }
 
 // Pending tells whether an operation on the release was interrupted, or is running elsewhere.
-func (r *Record) Pending() bool { return helmrelease.Status(r.Status).IsPending() }
+func (r *Record) Pending() bool {
+	status := helmrelease.Status(r.Status)
+	return status.IsPending() || status == helmrelease.StatusUninstalling
+}
+
+// Deployed tells whether everything of the revision was sent: it was deployed, and may have been superseded since.
+func (r *Record) Deployed() bool {
+	status := helmrelease.Status(r.Status)
+	return status == helmrelease.StatusDeployed || status == helmrelease.StatusSuperseded
+}
 
 // Engine runs Helm actions on a cluster. It is safe for concurrent use on different namespaces.
 type Engine struct {
@@ -70,7 +82,7 @@ func (e *Engine) Install(ctx context.Context, r Request) (*Record, error) {
 		install.DisableHooks, install.SkipCRDs = true, true
 		install.DisableOpenAPIValidation = true // the objects are checked by a dry run; this would download MiBs
 		install.PostRenderer = finisher{r.Labels, r.Adjust}
-		install.Labels = r.Labels
+		install.Labels = merged(r.Labels, r.Chart.labels())
 		install.Timeout = actionTimeout
 		return install.Run(parsed, values)
 	})
@@ -88,7 +100,7 @@ func (e *Engine) Upgrade(ctx context.Context, r Request) (*Record, error) {
 		upgrade.DisableHooks, upgrade.SkipCRDs = true, true
 		upgrade.DisableOpenAPIValidation = true
 		upgrade.PostRenderer = finisher{r.Labels, r.Adjust}
-		upgrade.Labels = r.Labels
+		upgrade.Labels = merged(r.Labels, r.Chart.labels())
 		upgrade.ResetValues = true // else empty values mean "those of last time"
 		upgrade.MaxHistory = maxHistory
 		upgrade.Timeout = actionTimeout
@@ -123,14 +135,9 @@ func (e *Engine) Objects(ctx context.Context, namespace, name string) ([]*unstru
 		if err != nil {
 			return nil, err
 		}
-		objects, err = decode(rel.Manifest)
+		objects, err = objectsOf(rel.Manifest, name, namespace)
 		return rel, err
 	})
-	for _, object := range objects {
-		if object.GetNamespace() == "" {
-			object.SetNamespace(namespace)
-		}
-	}
 	return objects, err
 }
 
@@ -185,18 +192,22 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	}
 	cfg.Capabilities = capabilities()
 	rel, err := do(cfg)
-	switch {
+	switch failed := requests.failed.Load(); {
 	case errors.Is(err, driver.ErrReleaseNotFound):
-		return nil, fmt.Errorf("%w: %s in namespace %s", ErrNotFound, r.Name, r.Namespace)
-	case err != nil && requests.failed.Load() != nil:
-		return nil, fmt.Errorf("%w (%s)", err, *requests.failed.Load())
+		err = fmt.Errorf("%w: %s in namespace %s", ErrNotFound, r.Name, r.Namespace)
+	case err != nil && failed != nil:
+		err = fmt.Errorf("%w (%s)", err, *failed)
+	}
+	switch {
 	case err != nil:
-		return nil, err
+		return nil, corrupt(within, cfg, r.Namespace, r.Name, err)
 	case rel == nil:
 		return nil, nil
 	}
-	record := &Record{Name: rel.Name, Revision: rel.Version, Status: rel.Info.Status.String()}
-	return record, nil
+	return &Record{
+		Name: rel.Name, Revision: rel.Version, Status: rel.Info.Status.String(), ChartVersion: rel.Chart.Metadata.Version,
+		AppVersion: rel.Chart.Metadata.AppVersion, Created: rel.Info.LastDeployed.Time,
+	}, nil
 }
 
 // getter gives Helm the shared clients, and the namespace of one release.

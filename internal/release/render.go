@@ -61,19 +61,9 @@ func Render(r Request) (*Rendered, error) {
 	if err != nil {
 		return nil, fmt.Errorf("render chart %s %s: %w", r.Chart.Name, r.Chart.Version, err)
 	}
-	objects, err := decode(rel.Manifest)
+	objects, err := objectsOf(rel.Manifest, r.Name, r.Namespace)
 	if err != nil {
 		return nil, fmt.Errorf("decode chart %s %s: %w", r.Chart.Name, r.Chart.Version, err)
-	}
-	for _, object := range objects {
-		if object.GetNamespace() == "" {
-			object.SetNamespace(r.Namespace)
-		}
-		object.SetLabels(merged(object.GetLabels(), map[string]string{"app.kubernetes.io/managed-by": "Helm"}))
-		object.SetAnnotations(merged(object.GetAnnotations(), map[string]string{
-			"meta.helm.sh/release-name":      r.Name,
-			"meta.helm.sh/release-namespace": r.Namespace,
-		}))
 	}
 	rendered := &Rendered{Objects: objects}
 	for _, hook := range rel.Hooks {
@@ -84,6 +74,25 @@ func Render(r Request) (*Rendered, error) {
 		}
 	}
 	return rendered, nil
+}
+
+// objectsOf returns the objects of a manifest as Helm sends them: with a label and annotations of its own.
+func objectsOf(manifest, release, namespace string) ([]*unstructured.Unstructured, error) {
+	objects, err := decode(manifest)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range objects {
+		if object.GetNamespace() == "" {
+			object.SetNamespace(namespace)
+		}
+		object.SetLabels(merged(object.GetLabels(), map[string]string{"app.kubernetes.io/managed-by": "Helm"}))
+		object.SetAnnotations(merged(object.GetAnnotations(), map[string]string{
+			"meta.helm.sh/release-name":      release,
+			"meta.helm.sh/release-namespace": namespace,
+		}))
+	}
+	return objects, nil
 }
 
 // finisher is a Helm post-renderer that puts labels on every object and pod template, leaves replicas to autoscalers, and lets

@@ -3,6 +3,7 @@ package spec
 import (
 	"fmt"
 	"net/mail"
+	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -22,6 +23,8 @@ type Store struct {
 
 	AllowDeletion bool          // false (the default) protects the store from every kind of deletion
 	Retention     DataRetention // what deletion does to the volumes, default RetainData
+	OnFailure     OnFailure     // what a failed create or update does; empty = a create keeps, an update rolls back
+	RollbackTo    int           // revision of the Helm release to go back to and to stay at; 0 = what this specification asks for
 	Adopt         bool          // take over an existing namespace that nobody owns
 	Ignore        []string      // drift that is neither shown nor repaired, see [ParseIgnore]
 }
@@ -50,6 +53,17 @@ type DataRetention string
 const (
 	RetainData DataRetention = "retain" // volumes stay in the cluster, released, and are named at deletion
 	DeleteData DataRetention = "delete" // volumes go with the store
+)
+
+// OnFailure is what an operation does when its release is refused or does not become ready. One that was cancelled, or that could
+// not reach the cluster, leaves everything as it is, and the next operation goes on from there.
+type OnFailure string
+
+// What a failed operation does.
+const (
+	KeepFailed      OnFailure = "keep"      // nothing: what is there can be looked at
+	RollBackFailed  OnFailure = "rollback"  // an update goes back to what last became ready; a create keeps, for there is nothing to go back to
+	UninstallFailed OnFailure = "uninstall" // a create removes its release, with volumes that never held a shop; an update goes back
 )
 
 // EngineKind names an engine.
@@ -128,6 +142,12 @@ func (s Store) Validate() error {
 	errs.ignores(s.Ignore)
 	errs.oneOf("egress", string(s.Egress), string(EgressNone), string(EgressWeb))
 	errs.oneOf("data_retention", string(s.Retention), string(RetainData), string(DeleteData))
+	if s.OnFailure != "" {
+		errs.oneOf("on_failure", string(s.OnFailure), string(KeepFailed), string(RollBackFailed), string(UninstallFailed))
+	}
+	if s.RollbackTo < 0 {
+		errs.add("rollback_to", strconv.Itoa(s.RollbackTo), "must be a revision of the release, 1 or more")
+	}
 	if s.Engine == nil {
 		errs.add("engine", "", "exactly one of woocommerce, medusa and chart must be set")
 		return errs

@@ -12,6 +12,8 @@ type storeJSON struct {
 	Egress        Egress        `json:"egress"`
 	AllowDeletion bool          `json:"allow_deletion,omitempty"`
 	Retention     DataRetention `json:"data_retention"`
+	OnFailure     OnFailure     `json:"on_failure,omitempty"`
+	RollbackTo    int           `json:"rollback_to,omitempty"`
 	Adopt         bool          `json:"adopt,omitempty"`
 	Ignore        []string      `json:"ignore,omitempty"`
 	WooCommerce   *WooCommerce  `json:"woocommerce,omitempty"`
@@ -23,7 +25,8 @@ type storeJSON struct {
 func (s Store) MarshalJSON() ([]byte, error) {
 	out := storeJSON{
 		Name: s.Name, Owner: s.Owner, Plan: s.Plan, Host: s.Host, Storage: s.Storage, Egress: s.Egress,
-		AllowDeletion: s.AllowDeletion, Retention: s.Retention, Adopt: s.Adopt, Ignore: s.Ignore,
+		AllowDeletion: s.AllowDeletion, Retention: s.Retention, OnFailure: s.OnFailure, RollbackTo: s.RollbackTo,
+		Adopt: s.Adopt, Ignore: s.Ignore,
 	}
 	switch engine := s.Engine.(type) {
 	case WooCommerce:
@@ -44,7 +47,8 @@ func (s *Store) UnmarshalJSON(data []byte) error {
 	}
 	*s = Store{
 		Name: in.Name, Owner: in.Owner, Plan: in.Plan, Host: in.Host, Storage: in.Storage, Egress: in.Egress,
-		AllowDeletion: in.AllowDeletion, Retention: in.Retention, Adopt: in.Adopt, Ignore: in.Ignore,
+		AllowDeletion: in.AllowDeletion, Retention: in.Retention, OnFailure: in.OnFailure, RollbackTo: in.RollbackTo,
+		Adopt: in.Adopt, Ignore: in.Ignore,
 	}
 	switch {
 	case in.WooCommerce != nil:

@@ -1,0 +1,268 @@
+package storekit_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+const extraMap = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"
+
+// refused is a Deployment whose pods Pod Security does not let in: it never becomes ready.
+var refused = deployment(1, "hostNetwork: true,", "image: registry.example.com/web:2,")
+
+// statuses are those of a store's revisions, from the first on record.
+func statuses(state *storekit.State) []string {
+	var out []string
+	for _, revision := range state.Release.History {
+		out = append(out, revision.Status)
+	}
+	return out
+}
+
+// image is what the Deployment web of a store runs.
+func (h *harness) image(t *testing.T, s spec.Store) string {
+	t.Helper()
+	live, err := h.cluster.Client().AppsV1().Deployments(s.Namespace()).Get(t.Context(), "web", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return live.Spec.Template.Spec.Containers[0].Image
+}
+
+// An update that does not become ready is undone, guardrails and all, unless the store asks for something else.
+func TestFailedUpdate(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason    string
+		onFailure spec.OnFailure
+		undone    bool
+	}{
+		"default":   {reason: "an update goes back by itself", undone: true},
+		"rollback":  {reason: "asked for", onFailure: spec.RollBackFailed, undone: true},
+		"uninstall": {reason: "never removes a shop that was there", onFailure: spec.UninstallFailed, undone: true},
+		"keep":      {reason: "what failed can be looked at", onFailure: spec.KeepFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			good := h.failing(t, name, deployment(1, "", wellImage))
+			good.Plan, good.OnFailure = "basic", tc.onFailure
+			h.up(t, program(good))
+			bad := good
+			bad.Plan, bad.Host = "standard", "www."+h.name+".example.test"
+			broken, ok := h.failing(t, name, refused+extraMap).Engine.(spec.Chart)
+			if !ok {
+				t.Fatal("no chart")
+			}
+			broken.Service, broken.Port = "web", 80
+			bad.Engine = broken
+
+			_, err := h.tryUp(t.Context(), program(bad))
+			var undone *storekit.UndoneError
+			if got := errors.As(err, &undone); err == nil || got != tc.undone {
+				t.Fatalf("%s: undone %t, want %t: %v", tc.reason, got, tc.undone, err)
+			}
+			state, err := h.fleet.Get(t.Context(), good.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if state.Failure == "" {
+				t.Error("the failure is not on record")
+			}
+			wantImage, wantStatuses, wantCPU := "registry.example.com/web:2", []string{"superseded", "deployed"}, "2"
+			if tc.undone {
+				wantImage, wantStatuses, wantCPU = "registry.example.com/web:1", []string{"superseded", "superseded", "deployed"}, "1600m"
+			}
+			if got := h.image(t, good); got != wantImage {
+				t.Errorf("image: want %s, got %s", wantImage, got)
+			}
+			if diff := cmp.Diff(wantStatuses, statuses(state)); diff != "" {
+				t.Errorf("history (-want +got):\n%s", diff)
+			}
+			if got := state.Quota["limits.cpu"].Hard; got != wantCPU {
+				t.Errorf("CPU of the plan: want %s, got %s", wantCPU, got)
+			}
+			if !tc.undone {
+				return
+			}
+			if !state.Ready || !state.Complete || len(state.Drift) > 0 {
+				t.Errorf("state after the rollback: ready %t, complete %t, causes %v, drift %v", state.Ready, state.Complete, state.Causes, state.Drift)
+			}
+			if again := h.preview(t, program(good)); !again.Empty() {
+				t.Errorf("the earlier specification is not what is there:\n%s", again)
+			}
+			if _, err := h.cluster.Client().CoreV1().ConfigMaps(good.Namespace()).Get(t.Context(), "extra", metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+				t.Errorf("what the failed update added is still there: %v", err)
+			}
+			step := h.preview(t, program(bad)).Steps[0]
+			if step.Action != storekit.Update || !slices.ContainsFunc(step.Why, func(why string) bool { return strings.Contains(why, "rolled back") }) {
+				t.Errorf("the next preview of what failed: %s %v", step.Action, step.Why)
+			}
+			other := h.woocommerce("other")
+			other.Host = bad.Host
+			h.up(t, program(good, other)) // the host that the failed update had taken is free
+		})
+	}
+}
+
+// An update whose time runs out is undone without waiting for what was there before.
+func TestUpdateThatRunsOutIsUndoneInTime(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	good := h.failing(t, "slow", deployment(1, "", wellImage))
+	h.up(t, program(good))
+	h.cluster.Misbehave(t, good.Namespace(), testcluster.Unschedulable)
+	bad := good
+	bad.Engine = h.failing(t, "slow", deployment(1, "", "image: registry.example.com/web:2,")).Engine
+	preview := h.preview(t, program(bad))
+	const timeout = 12 * time.Second
+	begun := time.Now()
+	_, err := h.fleet.Up(t.Context(), preview, storekit.Timeout(timeout))
+	took := time.Since(begun)
+	var undone *storekit.UndoneError
+	if !errors.As(err, &undone) {
+		t.Fatalf("want it undone, got %v", err)
+	}
+	if took > timeout+10*time.Second {
+		t.Errorf("it took %s, with a timeout of %s", took, timeout)
+	}
+	t.Logf("ended %s after its time", took-timeout)
+	if got := h.image(t, good); got != "registry.example.com/web:1" {
+		t.Errorf("image: %s", got)
+	}
+	h.cluster.Misbehave(t, good.Namespace(), testcluster.Healthy)
+	if again := h.preview(t, program(good)); !again.Empty() {
+		t.Errorf("the earlier specification is not what is there:\n%s", again)
+	}
+}
+
+// A create that fails keeps what is there, unless the store asks for its release to go.
+func TestFailedCreate(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		onFailure spec.OnFailure
+		want      []string // statuses of the revisions that are left
+	}{
+		"default":   {want: []string{"deployed"}},
+		"rollback":  {onFailure: spec.RollBackFailed, want: []string{"deployed"}},
+		"uninstall": {onFailure: spec.UninstallFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s := h.failing(t, name, refused)
+			s.OnFailure = tc.onFailure
+			if _, err := h.tryUp(t.Context(), program(s)); err == nil {
+				t.Fatal("it did not fail")
+			}
+			state, err := h.fleet.Get(t.Context(), s.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, statuses(state)); diff != "" {
+				t.Errorf("history (-want +got):\n%s", diff)
+			}
+			fixed := s
+			fixed.Engine = h.failing(t, name, deployment(1, "", wellImage)).Engine
+			if after := h.up(t, program(fixed)).Stores[s.Name]; !after.Ready {
+				t.Errorf("the next Up does not finish it: %+v", after.Causes)
+			}
+			if again := h.preview(t, program(fixed)); !again.Empty() {
+				t.Errorf("the preview after it is not empty:\n%s", again)
+			}
+		})
+	}
+}
+
+func TestRollbackOnDemand(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	first := h.failing(t, "back", deployment(1, "", wellImage))
+	h.up(t, program(first))
+	second := first
+	second.Engine = h.failing(t, "back", deployment(1, "", "image: registry.example.com/web:2,")+extraMap).Engine
+	h.up(t, program(second))
+
+	result, err := h.fleet.Rollback(t.Context(), first.Name, 1, storekit.Timeout(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"superseded", "superseded", "deployed"}, statuses(result.Stores[first.Name])); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+	if got := h.image(t, first); got != "registry.example.com/web:1" {
+		t.Errorf("image after the rollback: %s", got)
+	}
+	pinned := second
+	pinned.RollbackTo = 1
+	if again := h.preview(t, program(pinned)); !again.Empty() {
+		t.Errorf("a store that stays at its revision is not empty:\n%s", again)
+	}
+
+	// What others change is drift there too, and is repaired to what the revision had.
+	patch := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"web","image":"registry.example.com/web:evil"}]}}}}`)
+	if _, err := h.cluster.Client().AppsV1().Deployments(first.Namespace()).Patch(t.Context(), "web", types.StrategicMergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := h.preview(t, program(pinned)).Steps[0]; got.Action != storekit.Repair || len(got.Changes) != 1 {
+		t.Errorf("drift of a store at a revision: %s %v", got.Action, got.Changes)
+	}
+	h.up(t, program(pinned))
+	if got := h.image(t, first); got != "registry.example.com/web:1" {
+		t.Errorf("image after the repair: %s", got)
+	}
+
+	h.up(t, program(second))
+	if got := h.image(t, first); got != "registry.example.com/web:2" {
+		t.Errorf("image after the rollback was taken back: %s", got)
+	}
+	if again := h.preview(t, program(second)); !again.Empty() {
+		t.Errorf("the preview after it is not empty:\n%s", again)
+	}
+
+	for _, revision := range []int{-1, 99} {
+		_, err := h.fleet.Rollback(t.Context(), first.Name, revision)
+		if fields := spec.FieldErrorsOf(err); len(fields) != 1 || fields[0].Path != "rollback_to" {
+			t.Errorf("revision %d: want a refusal that names rollback_to, got %v", revision, err)
+		}
+	}
+	if _, err := h.fleet.Rollback(t.Context(), "nobody", 1); !errors.Is(err, storekit.ErrNotFound) {
+		t.Errorf("a store that does not exist: %v", err)
+	}
+}
+
+// A release record that cannot be decoded is named, with what to do about it, and that helps.
+func TestCorruptReleaseRecord(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "corrupt", deployment(1, "", wellImage))
+	h.up(t, program(s))
+	secrets := h.cluster.Client().CoreV1().Secrets(s.Namespace())
+	const record = "sh.helm.release.v1.store.v1"
+	if _, err := secrets.Patch(t.Context(), record, types.MergePatchType, []byte(`{"data":{"release":"bm90IGEgcmVsZWFzZQ=="}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	next := s
+	next.Engine = h.failing(t, "corrupt", deployment(1, "", "image: registry.example.com/web:2,")).Engine
+	if _, err := h.tryUp(t.Context(), program(next)); err == nil || !strings.Contains(err.Error(), record) {
+		t.Fatalf("want an error that names %s, got %v", record, err)
+	}
+	if err := secrets.Delete(t.Context(), record, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if state := h.up(t, program(next)).Stores[s.Name]; !state.Ready || state.Release.Status != "deployed" {
+		t.Errorf("the store after its record was deleted: %+v", state.Release)
+	}
+}
