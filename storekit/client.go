@@ -60,7 +60,7 @@ func WithSharedReads() ClientOption {
 }
 
 // Connect makes a client. It does not dial: the first use does. QPS and Burst of cfg bound all requests of the client
-// together.
+// together, its Timeout how long an answer may take to begin (65 seconds when it is 0).
 func Connect(cfg *rest.Config, opts ...ClientOption) (*Client, error) {
 	c := &Client{charts: new(charts), shared: make(map[string]*reads)}
 	for _, opt := range opts {

@@ -82,8 +82,7 @@ func (op *operation) store(ctx context.Context, store *Store, decided *storeWork
 	if err = op.converge(ctx, work); err != nil {
 		err = op.undo(ctx, work, err)
 	}
-	// The record and the state of a failed or cancelled operation are worth a few more seconds.
-	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	if err != nil && op.phase != "ownership" && op.phase != ledger.PhaseDone {
 		if recordErr := op.recordFailure(tail, work, err); recordErr != nil {

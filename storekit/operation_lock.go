@@ -14,6 +14,10 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
+// farewell bounds each of the last two things that an operation does once its time is over: record what became of it, and give
+// back its lock. All in all it ends within 10 seconds.
+const farewell = 2 * time.Second
+
 // locked runs a step within its time. One about a store runs under the lock of that store.
 func (op *operation) locked(ctx context.Context, step Step, deadline time.Time) error {
 	timed, cancel := context.WithDeadline(ctx, deadline)
@@ -49,7 +53,7 @@ func (op *operation) locked(ctx context.Context, step Step, deadline time.Time) 
 		err = errors.Join(ErrLockLost, err)
 	}
 	// The lock is given back also after a cancel: the next operation need not wait for it to expire.
-	tail, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	tail, stop := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer stop()
 	if op.lease == nil { // it went with the store
 		return err

@@ -112,6 +112,8 @@ func (r *readiness) diagnosis(ctx context.Context, failure error) []spec.Cause {
 	namespace := r.desired.spec.Namespace()
 	var unwatched *kube.UnwatchedError
 	switch {
+	case ctx.Err() != nil && !errors.Is(failure, context.DeadlineExceeded):
+		return r.causes()
 	case errors.As(failure, &unwatched):
 		return []spec.Cause{explain.OfAPIError(namespace, unwatched.Last)}
 	case !errors.Is(failure, context.DeadlineExceeded) && !errors.Is(failure, errHopeless):

@@ -125,7 +125,7 @@ func (e *UndoneError) Error() string { return fmt.Sprintf("%v\nThe %s.", e.Err, 
 func (e *UndoneError) Unwrap() error { return e.Err }
 
 // undoTime is what undoing a failed operation may take when its own time is over.
-const undoTime = 4 * time.Second
+const undoTime = 3 * time.Second
 
 // undo does what the store asks for when its release is refused or does not become ready. It returns the cause, as
 // [UndoneError] when it was undone.

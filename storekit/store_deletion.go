@@ -89,9 +89,11 @@ func (op *operation) remains(ctx context.Context, name string, o *observation) (
 
 // dropLock removes the lock of a store that is about to be no more.
 func (op *operation) dropLock(ctx context.Context) error {
-	lease := op.lease
+	if err := op.lease.Delete(ctx); err != nil {
+		return err
+	}
 	op.lease = nil
-	return lease.Delete(ctx)
+	return nil
 }
 
 // disown takes what is ours out of a namespace that was there before us.

@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"cmp"
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -29,14 +31,20 @@ type Cluster struct {
 	Mapper    *restmapper.DeferredDiscoveryRESTMapper
 
 	requests atomic.Int64
+	patience time.Duration // how long an answer may take to begin
 
 	mu      sync.Mutex
 	clients map[schema.GroupVersion]rest.Interface // for typed lists
 }
 
-// New makes the clients. config is copied; its QPS and Burst bound all requests together, none when QPS is negative.
+// defaultPatience is longer than what an API server gives itself for a request (k8s.io/apiserver, RequestTimeout: a minute).
+const defaultPatience = 65 * time.Second
+
+// New makes the clients. config is copied; its QPS and Burst bound all requests together, none when QPS is negative; its Timeout
+// bounds how long an answer may take to begin, 65 seconds when it is 0.
 func New(config *rest.Config, manager string) (*Cluster, error) {
 	c := &Cluster{Manager: manager, Config: rest.CopyConfig(config), clients: make(map[schema.GroupVersion]rest.Interface)}
+	c.patience, c.Config.Timeout = cmp.Or(config.Timeout, defaultPatience), 0 // as it is, client-go would cut watches off
 	if c.Config.RateLimiter == nil && c.Config.QPS > 0 {
 		c.Config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(c.Config.QPS, max(c.Config.Burst, 1))
 	}

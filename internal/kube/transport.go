@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"syscall"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
@@ -26,7 +28,7 @@ func (c *Cluster) watchTransport(next http.RoundTripper) http.RoundTripper {
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.cluster.requests.Add(1)
-	resp, err := t.next.RoundTrip(req)
+	resp, err := t.answered(req)
 	switch {
 	case err != nil && req.Context().Err() == nil:
 		return nil, t.cluster.connectionError(req, err)
@@ -40,6 +42,37 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 	}
 	return resp, err
+}
+
+// answered sends a request, and fails when no answer begins in time. How long the answer itself takes is not bounded: that of a watch
+// does not end.
+func (t *transport) answered(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	timer := time.AfterFunc(t.cluster.patience, func() { cancel(fmt.Errorf("%w in %s", errNoAnswer, t.cluster.patience)) })
+	resp, err := t.next.RoundTrip(req.WithContext(ctx))
+	timer.Stop()
+	if err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, errNoAnswer) {
+			err = cause
+		}
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &reply{resp.Body, cancel}
+	return resp, nil
+}
+
+// reply is the body of an answer. The context of its request ends with it.
+type reply struct {
+	io.ReadCloser
+	cancel context.CancelCauseFunc
+}
+
+// Close implements [io.Closer].
+func (a *reply) Close() error {
+	err := a.ReadCloser.Close()
+	a.cancel(nil)
+	return err
 }
 
 func (c *Cluster) connectionError(req *http.Request, err error) error {
@@ -66,6 +99,8 @@ func (c *Cluster) connectionError(req *http.Request, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		out.Err = fmt.Errorf("the connection was broken off: %w", err)
 		out.Fix = "Check that the cluster runs, and that nothing between breaks connections off, such as a firewall or a load balancer without a backend."
+	case errors.Is(err, errNoAnswer):
+		out.Fix = "The API server takes connections and does not answer: see on its machine what it is busy with, or what between here and there swallows answers."
 	default:
 		out.Fix = "Check that the cluster runs, that the address is right and that a firewall lets this machine through."
 	}

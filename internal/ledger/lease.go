@@ -24,6 +24,8 @@ const (
 	leaseDuration = 15 * time.Second
 	// A holder that could not renew stops working well before others may think it dead.
 	renewDeadline = 10 * time.Second
+	// withdrawTime bounds how long a cancelled process looks after the lease that it had asked for.
+	withdrawTime = 2 * time.Second
 )
 
 // LockedError is a store on which somebody else works.
@@ -65,6 +67,11 @@ func (l *Ledger) Acquire(ctx context.Context, fleet, store, holder string, waiti
 	lease := &Lease{client: l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace)}
 	held, err := l.take(ctx, lease, fleet, store, holder, waiting)
 	if err != nil {
+		if ctx.Err() != nil {
+			tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTime)
+			defer cancel()
+			lease.withdraw(tail)
+		}
 		var locked *LockedError
 		if errors.As(err, &locked) {
 			return nil, err
@@ -84,30 +91,58 @@ func (l *Lease) Keep(ctx context.Context) context.Context {
 	return within
 }
 
+// maxTries bounds how often the lease is asked for while others take it and give it back.
+const maxTries = 10
+
 func (l *Ledger) take(ctx context.Context, lease *Lease, fleet, store, holder string, waiting func(*LockedError)) (*coordinationv1.Lease, error) {
-	name := leaseName(fleet, store)
-	options := metav1.CreateOptions{FieldManager: blueprint.FieldManager}
-	created, err := lease.client.Create(ctx, newLease(fleet, store, holder, 1), options)
-	if !apierrors.IsAlreadyExists(err) {
-		return created, err
-	}
-	seen, err := lease.client.Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return nil, err
-	}
-	if holderOf(seen) != "" {
-		if err := l.awaitDeath(ctx, lease.client, seen, fleet, store, waiting); err != nil {
+	var err error
+	for range maxTries {
+		lease.held = newLease(fleet, store, holder, 1)
+		var created, seen, taken *coordinationv1.Lease
+		created, err = lease.client.Create(ctx, lease.held, metav1.CreateOptions{FieldManager: blueprint.FieldManager})
+		if !apierrors.IsAlreadyExists(err) {
+			return created, err
+		}
+		seen, err = lease.client.Get(ctx, lease.held.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			continue // it went with its store
+		}
+		if err != nil {
 			return nil, err
 		}
-		lease.TakenFrom = holderOf(seen)
+		if lease.TakenFrom = holderOf(seen); lease.TakenFrom != "" {
+			if err := l.awaitDeath(ctx, lease.client, seen, fleet, store, waiting); err != nil {
+				return nil, err
+			}
+		}
+		lease.held = newLease(fleet, store, holder, int(*seen.Spec.LeaseTransitions)+1)
+		lease.held.ResourceVersion = seen.ResourceVersion
+		taken, err = lease.client.Update(ctx, lease.held, metav1.UpdateOptions{FieldManager: blueprint.FieldManager})
+		if !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
+			return taken, err
+		}
+		// somebody was quicker: the next round sees who it is, or that the lease is free again
 	}
-	next := newLease(fleet, store, holder, int(*seen.Spec.LeaseTransitions)+1)
-	next.ResourceVersion = seen.ResourceVersion
-	taken, err := lease.client.Update(ctx, next, metav1.UpdateOptions{FieldManager: blueprint.FieldManager})
-	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) { // somebody was quicker
-		return nil, lockedBy(fleet, store, l.now(ctx, lease.client, seen))
+	return nil, err
+}
+
+// withdraw gives back a lease that was asked for by a request that was cancelled: the API server may have granted it. It expires
+// where that fails.
+func (l *Lease) withdraw(ctx context.Context) {
+	now, err := l.client.Get(ctx, l.held.Name, metav1.GetOptions{})
+	if err != nil || holderOf(now) != holderOf(l.held) || !now.Spec.AcquireTime.Truncate(time.Microsecond).Equal(l.held.Spec.AcquireTime.Truncate(time.Microsecond)) {
+		return
 	}
-	return taken, err
+	l.held = now
+	_ = l.free(ctx)
+}
+
+// free gives the lease back as it is.
+func (l *Lease) free(ctx context.Context) error {
+	free := l.held.DeepCopy()
+	free.Spec.HolderIdentity = nil
+	_, err := l.client.Update(ctx, free, metav1.UpdateOptions{FieldManager: blueprint.FieldManager})
+	return err
 }
 
 // awaitDeath returns when nothing has changed about a lease for as long as it lasts, and fails with [LockedError] as soon as
@@ -138,14 +173,6 @@ func (l *Ledger) awaitDeath(ctx context.Context, client coordinationclient.Lease
 	return err
 }
 
-// now is a lease as it is, or as it was when that cannot be read.
-func (l *Ledger) now(ctx context.Context, client coordinationclient.LeaseInterface, seen *coordinationv1.Lease) *coordinationv1.Lease {
-	if now, err := client.Get(ctx, seen.Name, metav1.GetOptions{}); err == nil && holderOf(now) != "" {
-		return now
-	}
-	return seen
-}
-
 // keep renews the lease until its context ends, and ends it when that fails for too long.
 func (l *Lease) keep(ctx context.Context) {
 	renewed := time.Now()
@@ -170,12 +197,7 @@ func (l *Lease) keep(ctx context.Context) {
 
 // Release gives the lease back. It is nothing to worry about when that fails: the lease expires.
 func (l *Lease) Release(ctx context.Context) error {
-	return l.end(ctx, func() error {
-		free := l.held.DeepCopy()
-		free.Spec.HolderIdentity = nil
-		_, err := l.client.Update(ctx, free, metav1.UpdateOptions{FieldManager: blueprint.FieldManager})
-		return err
-	})
+	return l.end(ctx, func() error { return l.free(ctx) })
 }
 
 // Delete removes the lease together with the store that it belongs to.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -61,12 +62,13 @@ type Engine struct {
 	mapper    meta.RESTMapper
 }
 
+// named guards Helm's global.
+var named sync.Once
+
 // NewEngine makes an engine that shares discovery and mapper with the rest of the program. manager is the field manager of
 // everything that Helm writes; Helm keeps it in a global, so the first engine of a process decides it.
 func NewEngine(config *rest.Config, manager string, cached discovery.CachedDiscoveryInterface, mapper meta.RESTMapper) *Engine {
-	if helmkube.ManagedFieldsManager != manager {
-		helmkube.ManagedFieldsManager = manager
-	}
+	named.Do(func() { helmkube.ManagedFieldsManager = manager })
 	return &Engine{config: config, discovery: cached, mapper: mapper}
 }
 
