@@ -97,13 +97,13 @@ Secrets are readable for the group (mode 0440), which is fsGroup.
 {{- end }}
 
 {{/*
-The start of a Job's pod: WordPress is copied and configured by the web image's own helper (docker-library/wordpress#969),
-then wp-cli works on the copy. Takes the root and the Job's resources.
+The start of a pod: WordPress is copied from the web image and configured, then Apache or wp-cli works on the copy. Takes the
+root and the resources.
 */}}
 {{- define "woocommerce.core" -}}
 - name: core
   image: {{ .root.Values.images.web }}
-  command: [docker-ensure-installed.sh]
+  command: [/bin/bash, /etc/store/core.sh]
   env:
     {{- include "woocommerce.env" .root | nindent 4 }}
   resources:
