@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -50,8 +51,31 @@ func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *bl
 		d.chartAsRecorded(recorded)
 	} else if err := d.render(); err != nil {
 		return nil, err
+	} else if err := d.admitted(); err != nil {
+		return nil, err
 	}
 	return d, d.addBlueprint()
+}
+
+// admitted refuses a user's chart with pods that the namespace of the store would not let in.
+func (d *desired) admitted() error {
+	own, isOwn := d.spec.Engine.(spec.Chart)
+	if !isOwn {
+		return nil
+	}
+	violations, err := blueprint.PodViolations(slices.Collect(maps.Values(d.objects)))
+	switch {
+	case err != nil:
+		return spec.FieldErrors{{Path: "chart.source", Value: own.Source, Allowed: "cannot be installed: " + err.Error()}}
+	case len(violations) == 0:
+		return nil
+	}
+	slices.Sort(violations)
+	return spec.FieldErrors{{
+		Path: "chart.source", Value: own.Source,
+		Allowed: "has pods that Pod Security refuses in the namespace of a store (level restricted):\n  " + strings.Join(violations, "\n  ") +
+			"\nSet these fields in the chart or in its values",
+	}}
 }
 
 // unfilled is a store as it should be, without its objects.

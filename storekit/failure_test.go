@@ -137,9 +137,6 @@ func TestHopelessWaitsEndEarly(t *testing.T) {
 	}{
 		"image": {reason: "a tag that does not exist", objects: deployment(1, "", "image: registry.example.com/never-pull:1,"), code: "image-pull", evidence: "registry.example.com/never-pull:1"},
 		"quota": {reason: "more pods than the plan has", objects: deployment(40, "", wellImage), code: "quota-exceeded", evidence: "exceeded quota: services"},
-		"psa": {
-			reason: "a chart that wants root", objects: deployment(1, "hostNetwork: true,", wellImage), code: "pod-security", evidence: "hostNetwork",
-		},
 		"limit": {reason: "a volume larger than the plan allows", code: "limit-range", evidence: "maximum storage usage", objects: `apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: database}
@@ -148,7 +145,9 @@ spec:
   selector: {matchLabels: {app: database}}
   template:
     metadata: {labels: {app: database}}
-    spec: {containers: [{name: database, image: registry.example.com/database:1}]}
+    spec:
+      securityContext: {runAsNonRoot: true, runAsUser: 1000, seccompProfile: {type: RuntimeDefault}}
+      containers: [{name: database, image: registry.example.com/database:1, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
   volumeClaimTemplates:
   - metadata: {name: data}
     spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 900Ti}}}
@@ -176,6 +175,51 @@ spec:
 				t.Errorf("%s: told after %s (%t), at most %s are allowed; told were %v", tc.reason, told, ok, prompt, got.codes())
 			}
 		})
+	}
+}
+
+// Pods that break Pod Security are refused at plan, with container and field, before anything is made.
+func TestPodSecurityIsCheckedAtPlan(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "psa", deployment(1, "hostNetwork: true,", wellImage)+"---\n"+strings.ReplaceAll(migration("registry.example.com/m:1"), "drop: [ALL]", "add: [NET_ADMIN]"))
+	_, err := h.fleet.Preview(t.Context(), program(s))
+	fields := spec.FieldErrorsOf(err)
+	if len(fields) != 1 || fields[0].Path != "chart.source" {
+		t.Fatalf("want chart.source refused, got %v", err)
+	}
+	for _, part := range []string{"Deployment/web", "hostNetwork=true", "Job/migrate", `container "migrate" must set securityContext.capabilities.drop=["ALL"]`} {
+		if !strings.Contains(fields[0].Allowed, part) {
+			t.Errorf("the message does not say %q: %s", part, fields[0].Allowed)
+		}
+	}
+}
+
+// Pods that others break while they are awaited are explained.
+func TestPodsThatOthersBreakAreExplained(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "broken", deployment(1, "", wellImage))
+	h.cluster.Misbehave(t, s.Namespace(), testcluster.Unschedulable)
+	patched := sync.OnceFunc(func() {
+		patch := []byte(`{"spec":{"template":{"spec":{"hostNetwork":true}}}}`)
+		if _, err := h.cluster.Client().AppsV1().Deployments(s.Namespace()).Patch(t.Context(), "web", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			t.Error(err)
+		}
+	})
+	_, err := h.fleet.Up(t.Context(), h.preview(t, program(s)), storekit.Timeout(4*time.Minute), storekit.OnEvent(func(e storekit.Event) {
+		if progress, ok := e.(storekit.StepProgress); ok && progress.Phase == "ready" {
+			patched()
+		}
+	}))
+	var failed *storekit.StepError
+	if !errors.As(err, &failed) {
+		t.Fatalf("want a StepError, got %v", err)
+	}
+	if !slices.ContainsFunc(failed.Causes, func(c spec.Cause) bool {
+		return c.Code == "pod-security" && strings.Contains(c.Evidence, "hostNetwork")
+	}) {
+		t.Errorf("no cause says that Pod Security refuses the pods:\n%v", failed)
 	}
 }
 

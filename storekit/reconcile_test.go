@@ -154,7 +154,7 @@ func TestReconcileGivesUp(t *testing.T) {
 	if !errors.Is(step.Err, storekit.ErrStuck) || !errors.As(step.Err, &failed) || step.Action != storekit.GiveUp {
 		t.Fatalf("want it given up, got: %s", step)
 	}
-	if len(failed.Causes) == 0 || failed.Causes[0].Code != "pod-security" {
+	if len(failed.Causes) == 0 || failed.Causes[0].Code != "quota-exceeded" {
 		t.Errorf("want the cause, got %+v", failed.Causes)
 	}
 	quiet(t, done, 3*time.Second)

@@ -19,8 +19,8 @@ import (
 
 const extraMap = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: extra}\n"
 
-// refused is a Deployment whose pods Pod Security does not let in: it never becomes ready.
-var refused = deployment(1, "hostNetwork: true,", "image: registry.example.com/web:2,")
+// refused is a Deployment with more pods than the plan has room for: it never becomes ready.
+var refused = deployment(40, "", "image: registry.example.com/web:2,")
 
 // statuses are those of a store's revisions, from the first on record.
 func statuses(state *storekit.State) []string {
