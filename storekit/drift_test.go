@@ -182,7 +182,7 @@ func TestDrift(t *testing.T) {
 		"resources":               {"more memory than planned", e.patch("Deployment", "web", container(`"resources":{"limits":{"memory":"700Mi"}}`)), web + "containers[name=web].resources.limits.memory"},
 		"root file system":        {"a writable root file system", e.patch("Deployment", "web", container(`"securityContext":{"readOnlyRootFilesystem":false}`)), web + "containers[name=web].securityContext.readOnlyRootFilesystem"},
 		"sidecar":                 {"a container of somebody else in the pod", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"containers":[{"name":"sidecar","image":"example.com/x:1"}]}}}}`), web + "containers[name=sidecar]"},
-		"init container":          {"an init container of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"initContainers":[{"name":"early","image":"example.com/x:1"}]}}}}`), web + "initContainers"},
+		"init container":          {"an init container of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"initContainers":[{"name":"early","image":"example.com/x:1"}]}}}}`), web + "initContainers[name=early]"},
 		"environment added":       {"a variable of somebody else", e.patch("Deployment", "web", container(`"env":[{"name":"FOO","value":"bar"}]`)), web + "containers[name=web].env[name=FOO]"},
 		"volume":                  {"a volume of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"volumes":[{"name":"extra","emptyDir":{}}]}}}}`), web + "volumes[name=extra]"},
 		"host network":            {"the pods leave their policies", e.patch("Deployment", "web", `{"spec":{"template":{"spec":{"hostNetwork":true}}}}`), web + "hostNetwork"},
