@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
@@ -220,6 +221,42 @@ func TestPodsThatOthersBreakAreExplained(t *testing.T) {
 		return c.Code == "pod-security" && strings.Contains(c.Evidence, "hostNetwork")
 	}) {
 		t.Errorf("no cause says that Pod Security refuses the pods:\n%v", failed)
+	}
+}
+
+// A store that does not go says what holds it, and goes once that is away.
+func TestDeletionSaysWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "held", deployment(1, "", wellImage))
+	h.up(t, program(s))
+	maps := h.cluster.Client().CoreV1().ConfigMaps(s.Namespace())
+	held := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "held", Finalizers: []string{"example.com/hold"}}}
+	if _, err := maps.Create(t.Context(), held, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	_, err := h.fleet.Destroy(t.Context(), storekit.Timeout(5*time.Second))
+	var failed *storekit.StepError
+	if !errors.As(err, &failed) || failed.Phase != "delete" {
+		t.Fatalf("want the deletion to fail, got %v", err)
+	}
+	if took := time.Since(begun); took > 15*time.Second {
+		t.Errorf("it took %s with a timeout of 5 s", took)
+	}
+	if !slices.ContainsFunc(failed.Causes, func(c spec.Cause) bool {
+		return c.Object.String() == "ConfigMap/held" && strings.Contains(c.Message, "example.com/hold") && c.Fix != ""
+	}) {
+		t.Errorf("the error does not name the object and its finalizer:\n%v", failed)
+	}
+	if _, err := maps.Patch(t.Context(), "held", types.MergePatchType, []byte(`{"metadata":{"finalizers":null}}`), metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.fleet.Destroy(t.Context()); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+	if _, err := h.fleet.Get(t.Context(), s.Name); !errors.Is(err, storekit.ErrNotFound) {
+		t.Errorf("it is still there: %v", err)
 	}
 }
 

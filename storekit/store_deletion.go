@@ -3,7 +3,9 @@ package storekit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -54,9 +56,46 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 	if err := f.client.kube.Delete(ctx, refNamespace(o.namespace.GetName()), o.namespace.GetUID()); err != nil {
 		return err
 	}
-	return f.client.kube.AwaitGone(ctx, refNamespace(o.namespace.GetName()), func(namespace *unstructured.Unstructured) {
-		op.enter(ledger.PhaseDelete, namespaceCauses(namespace)...)
+	return op.awaitGone(ctx, o.namespace)
+}
+
+// awaitGone waits until a namespace is gone, and says what is left in it when that does not happen.
+func (op *operation) awaitGone(ctx context.Context, namespace *unstructured.Unstructured) error {
+	last := namespace
+	err := op.fleet.client.kube.AwaitGone(ctx, refNamespace(namespace.GetName()), func(now *unstructured.Unstructured) {
+		last = now
+		op.enter(ledger.PhaseDelete, namespaceCauses(now)...)
 	})
+	if err == nil {
+		return nil
+	}
+	causes := namespaceCauses(last)
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		causes = append(causes, op.remnants(ctx, namespace.GetName())...)
+	}
+	return &StepError{Target: op.target, Phase: ledger.PhaseDelete, Causes: causes, Err: err}
+}
+
+// maxRemnants bounds how many objects of a namespace that does not go are named.
+const maxRemnants = 10
+
+// remnants says what is left in a namespace that does not go.
+func (op *operation) remnants(ctx context.Context, namespace string) []spec.Cause {
+	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnosisTime)
+	defer cancel()
+	var out []spec.Cause
+	for _, remnant := range op.fleet.client.kube.Remnants(within, namespace) {
+		cause := spec.Cause{Code: "namespace-terminating", Object: remnant.Ref, Message: "is still there"}
+		if len(remnant.Finalizers) > 0 {
+			cause.Message = "is still there: it waits for its finalizers " + strings.Join(remnant.Finalizers, ", ")
+			cause.Fix = "See whether the controller that takes such a finalizer away runs. Only if it never will again, take it away by hand: " +
+				fmt.Sprintf("kubectl -n %s edit %s %s", namespace, strings.ToLower(remnant.Ref.Kind), remnant.Ref.Name)
+		}
+		if out = append(out, cause); len(out) == maxRemnants {
+			break
+		}
+	}
+	return out
 }
 
 // retains tells whether the volumes of a store outlive it. A namespace that goes and has lost its record already was deleted by an
