@@ -2,10 +2,12 @@ package provider
 
 import (
 	"context"
+	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
+	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -30,9 +32,21 @@ type storeReportModel struct {
 	URL       types.String          `tfsdk:"url"`
 	Ready     types.Bool            `tfsdk:"ready"`
 	Causes    []causeModel          `tfsdk:"causes"`
+	Failure   types.String          `tfsdk:"failure"`
 	Release   releaseModel          `tfsdk:"release"`
 	Quota     map[string]usageModel `tfsdk:"quota"`
 	Drift     map[string]string     `tfsdk:"drift"`
+
+	Operations []operationModel `tfsdk:"operations"`
+}
+
+type operationModel struct {
+	Action    types.String `tfsdk:"action"`
+	Phase     types.String `tfsdk:"phase"`
+	Holder    types.String `tfsdk:"holder"`
+	Started   types.String `tfsdk:"started"`
+	Failure   types.String `tfsdk:"failure"`
+	Decisions []string     `tfsdk:"decisions"`
 }
 
 type causeModel struct {
@@ -82,6 +96,19 @@ func (d *storeDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, 
 					"fix":     text("What to do. Null when that is not known."),
 				}},
 			},
+			"failure": text("Why the last operation on the store did not finish, or was rolled back. Null when it did what it should."),
+			"operations": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The latest operations on the store, oldest first: at most 6. Empty when its creation ended before anything was recorded.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"action":    text("What it was: `create`, `update`, `repair`, `resume` or `give up`."),
+					"phase":     text("How far it came: `done`, or the step that it was at."),
+					"holder":    text("Who did it, as `user@host/process`."),
+					"started":   text("When it began, in RFC 3339."),
+					"failure":   text("Why it did not finish, or was rolled back. Null when it did what it should."),
+					"decisions": schema.ListAttribute{ElementType: types.StringType, Computed: true, MarkdownDescription: "What it decided about what an interrupted or failed operation had left."},
+				}},
+			},
 			"release": schema.SingleNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The Helm release of the store.",
@@ -91,6 +118,17 @@ func (d *storeDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, 
 					"chart":         text("Name of the chart."),
 					"chart_version": text("Version of the chart."),
 					"app_version":   text("Version of what the chart installs."),
+					"history": schema.ListNestedAttribute{
+						Computed:            true,
+						MarkdownDescription: "The latest revisions of the release, oldest first: at most 5.",
+						NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+							"revision":      schema.Int64Attribute{Computed: true, MarkdownDescription: "Number of the revision."},
+							"status":        text("Helm's status; `superseded` when a later revision took its place."),
+							"chart_version": text("Version of its chart. Null for a revision that another tool made."),
+							"app_version":   text("Version of what its chart installs. Null for a revision that another tool made."),
+							"created":       text("When it was made, in RFC 3339."),
+						}},
+					},
 				},
 			},
 			"quota": schema.MapNestedAttribute{
@@ -132,11 +170,11 @@ func (d *storeDataSource) Read(ctx context.Context, req datasource.ReadRequest, 
 		resp.Diagnostics.Append(attempt{verb: "read", target: storekit.StoreTarget(name.ValueString())}.diagnose(err)...)
 		return
 	}
-	model := storeReportModelFrom(st)
+	model := storeReportModelFrom(ctx, st, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 }
 
-func storeReportModelFrom(st *storekit.State) storeReportModel {
+func storeReportModelFrom(ctx context.Context, st *storekit.State, diags *diag.Diagnostics) storeReportModel {
 	m := storeReportModel{
 		Name:      types.StringValue(st.Spec.Name),
 		Owner:     optionalString(st.Spec.Owner),
@@ -145,15 +183,17 @@ func storeReportModelFrom(st *storekit.State) storeReportModel {
 		URL:       optionalString(st.URL),
 		Ready:     types.BoolValue(st.Ready),
 		Causes:    make([]causeModel, len(st.Causes)),
-		Release: releaseModel{
-			Revision:     types.Int64Value(int64(st.Release.Revision)),
-			Status:       optionalString(st.Release.Status),
-			Chart:        optionalString(st.Release.Chart),
-			ChartVersion: optionalString(st.Release.ChartVersion),
-			AppVersion:   optionalString(st.Release.AppVersion),
-		},
-		Quota: make(map[string]usageModel, len(st.Quota)),
-		Drift: make(map[string]string),
+		Failure:   optionalString(st.Failure),
+		Release:   releaseFrom(ctx, st.Release, diags),
+		Quota:     make(map[string]usageModel, len(st.Quota)),
+		Drift:     make(map[string]string),
+	}
+	for _, one := range st.Operations {
+		m.Operations = append(m.Operations, operationModel{
+			Action: types.StringValue(string(one.Action)), Phase: types.StringValue(one.Phase), Holder: types.StringValue(one.Holder),
+			Started: types.StringValue(one.Started.UTC().Format(time.RFC3339)), Failure: optionalString(one.Failure),
+			Decisions: append([]string{}, one.Decisions...),
+		})
 	}
 	if st.Spec.Engine != nil {
 		m.Engine = types.StringValue(string(st.Spec.Engine.Kind()))

@@ -328,7 +328,8 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 	case spec.Chart:
 		m.Chart = chartFrom(ctx, engine, diags)
 	}
-	m.Release = releaseFrom(ctx, st.Release, diags)
+	release := releaseFrom(ctx, st.Release, diags)
+	m.Release = encodeObject(ctx, releaseTypes, &release, diags)
 	hard := make(map[string]string, len(st.Quota))
 	for name, usage := range st.Quota {
 		hard[name] = usage.Hard
@@ -337,7 +338,7 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 	return m
 }
 
-func releaseFrom(ctx context.Context, r storekit.Release, diags *diag.Diagnostics) types.Object {
+func releaseFrom(ctx context.Context, r storekit.Release, diags *diag.Diagnostics) releaseModel {
 	history := make([]attr.Value, 0, len(r.History))
 	for _, one := range r.History {
 		history = append(history, encodeObject(ctx, revisionTypes, &revisionModel{
@@ -348,14 +349,14 @@ func releaseFrom(ctx context.Context, r storekit.Release, diags *diag.Diagnostic
 			Created:      types.StringValue(one.Created.UTC().Format(time.RFC3339)),
 		}, diags))
 	}
-	return encodeObject(ctx, releaseTypes, &releaseModel{
+	return releaseModel{
 		Revision:     types.Int64Value(int64(r.Revision)),
 		Status:       optionalString(r.Status),
 		Chart:        optionalString(r.Chart),
 		ChartVersion: optionalString(r.ChartVersion),
 		AppVersion:   optionalString(r.AppVersion),
 		History:      types.ListValueMust(types.ObjectType{AttrTypes: revisionTypes}, history),
-	}, diags)
+	}
 }
 
 func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeModel, diags *diag.Diagnostics) types.Object {

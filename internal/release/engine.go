@@ -197,6 +197,8 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	switch failed := requests.failed.Load(); {
 	case errors.Is(err, driver.ErrReleaseNotFound):
 		err = fmt.Errorf("%w: %s in namespace %s", ErrNotFound, r.Name, r.Namespace)
+	case err != nil && failed != nil && ctx.Err() != nil: // Helm drops the cause here and there
+		err = fmt.Errorf("%w: %w (%s)", context.Cause(ctx), err, *failed)
 	case err != nil && failed != nil:
 		err = fmt.Errorf("%w (%s)", err, *failed)
 	}
