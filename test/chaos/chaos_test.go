@@ -23,10 +23,14 @@ import (
 // fullVariable makes the tests try every point when it is "full".
 const fullVariable = "STOREPLATFORM_CHAOS"
 
-// TestMain is the victim when the environment says so.
+// TestMain is a victim or a rival when the environment says so.
 func TestMain(m *testing.M) {
-	if encoded := os.Getenv(jobVariable); encoded != "" {
-		if err := victim(encoded); err != nil {
+	for variable, work := range map[string]func(string) error{jobVariable: victim, rivalryVariable: rival} {
+		encoded := os.Getenv(variable)
+		if encoded == "" {
+			continue
+		}
+		if err := work(encoded); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -303,6 +307,13 @@ func (tr *trial) survive(want reference, left *inventory, announced storekit.Act
 		tr.gone()
 		return
 	}
+	tr.whole(want, left, announced)
+}
+
+// whole checks that the store is exactly what the operation is to lead to, and that it can be deleted. left is what there was of
+// it before the latest run.
+func (tr *trial) whole(want reference, left *inventory, announced storekit.Action) {
+	tr.Helper()
 	now := tr.look()
 	if diff := gocmp.Diff(want.parts, now.parts()); diff != "" {
 		tr.Errorf("what is there after the next run (-undisturbed +disturbed):\n%s", diff)
@@ -312,6 +323,9 @@ func (tr *trial) survive(want reference, left *inventory, announced storekit.Act
 	}
 	if lost := now.lost(left); len(lost) > 0 {
 		tr.Errorf("the next run replaced %v", lost)
+	}
+	if now.revision > left.revision+1 {
+		tr.Errorf("one run led from revision %d of the release to %d", left.revision, now.revision)
 	}
 	tr.converged(now, left, announced)
 	tr.must("delete the store", tr.subject.operate(tr.Context(), tr.cluster.RESTConfig, remove, func(storekit.Event) {}))

@@ -1,7 +1,8 @@
-// Package chaos kills operations of the library at every write that they send to the API server, disturbs every request of
-// them, and checks that the next apply finishes them. It has tests only:
+// Package chaos kills operations of the library at every write that they send to the API server, cancels them and disturbs
+// them at every request, and lets many processes carry them out at once. It checks that they end as they should and that the
+// next apply finishes them. It has tests only:
 //
-//	make test-chaos                # every point
+//	make test-chaos                # every point, with Go's race detector where there is a C compiler
 //	go test ./test/chaos           # a few of them, as `make test` does
 //
 // A point is one operation of one engine, disturbed once. The process that is killed is a real one, by SIGKILL: the test

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,6 +64,7 @@ type inventory struct {
 	dying     bool                 // the namespace is being deleted
 	objects   map[string]types.UID // by "Kind/name", but for what other objects own and the release records
 	releases  []string             // statuses of the release records, but for those that are history
+	revision  int                  // the latest of the release; 0 when there is none
 	hosts     []string             // that are claimed
 	system    []string             // "Kind/name" of what else the fleet has in the system namespace
 	locked    bool                 // somebody holds the lock of the store, alive or not
@@ -117,6 +119,11 @@ func (e *eye) lookIntoSecrets(ctx context.Context, namespace string, i *inventor
 	for _, secret := range secrets.Items {
 		switch {
 		case secret.Labels["owner"] == "helm":
+			revision, err := strconv.Atoi(secret.Labels["version"])
+			if err != nil {
+				return fmt.Errorf("revision of release record %s: %w", secret.Name, err)
+			}
+			i.revision = max(i.revision, revision)
 			if status := secret.Labels["status"]; status != "superseded" && status != "failed" {
 				i.releases = append(i.releases, status)
 			}

@@ -80,12 +80,12 @@ func (s subject) connect(config *rest.Config) (*storekit.Fleet, error) {
 }
 
 // operate does what a user does: preview and apply, or destroy.
-func (s subject) operate(ctx context.Context, config *rest.Config, v verb, onEvent func(storekit.Event)) error {
+func (s subject) operate(ctx context.Context, config *rest.Config, v verb, onEvent func(storekit.Event), more ...storekit.RunOption) error {
 	fleet, err := s.connect(config)
 	if err != nil {
 		return err
 	}
-	options := []storekit.RunOption{storekit.Timeout(stepTimeout), storekit.OnEvent(onEvent)}
+	options := append([]storekit.RunOption{storekit.Timeout(stepTimeout), storekit.OnEvent(onEvent)}, more...)
 	if v == remove {
 		_, err = fleet.Destroy(ctx, append(options, storekit.Only(storekit.StoreTarget(s.name())))...)
 		return err
