@@ -26,5 +26,4 @@ async function admin({ container }) {
 	console.log(`administrator ${email} is there`)
 }
 
-module.exports = admin
-module.exports.default = admin
+module.exports = { default: admin } // Medusa follows "default" for as long as there is one
