@@ -259,7 +259,7 @@ func medusaAttribute() schema.SingleNestedAttribute {
 		Optional:            true,
 		MarkdownDescription: "Run Medusa v2 on PostgreSQL.",
 		Attributes: map[string]schema.Attribute{
-			"image":                     schema.StringAttribute{Required: true, MarkdownDescription: "Image of the shop, with a digest or an exact tag: Medusa has no official one."},
+			"image":                     schema.StringAttribute{Required: true, MarkdownDescription: "Image of the shop, with a digest or an exact tag: Medusa has no official one. `examples/medusa-image/Dockerfile` in the provider's repository builds one, and says what a store asks of it."},
 			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the first administrator."},
 			"admin_password_wo":         secretText("Password of the first administrator. Default: generated. Either way it is in the Secret `admin` of the store's namespace."),
 			"admin_password_wo_version": secretVersion("admin_password_wo"),
