@@ -58,6 +58,7 @@ type Step struct {
 	Changes []spec.Change     // every difference, field by field where the cluster is known
 	Objects map[string]string // "Kind/name" -> digest of the desired object; stores only
 	Removes []spec.ObjectRef  // volumes that a delete destroys
+	Notices []string          // what is allowed and yet surprises people later; of a create
 	Adopts  *Adoption         // the namespace that the store takes over; nil when there is none
 
 	warnings []string // see [Preview.Warnings]
@@ -108,6 +109,9 @@ func (p *Preview) String() string {
 		}
 		for _, ref := range step.Removes {
 			fmt.Fprintf(&b, "    destroys %s with its data\n", ref)
+		}
+		for _, notice := range step.Notices {
+			fmt.Fprintf(&b, "    note: %s\n", notice)
 		}
 		if step.Adopts != nil {
 			for _, ref := range step.Adopts.Keeps {

@@ -76,6 +76,12 @@ func (f *Fleet) storeStepFrom(ctx context.Context, store *Store, o *observation)
 		}
 	}
 	work.action = step.Action
+	if step.Action == Create {
+		warnings := s.Warnings()
+		for _, path := range slices.Sorted(maps.Keys(warnings)) {
+			step.Notices = append(step.Notices, path+" "+warnings[path])
+		}
+	}
 	if step.Action == None {
 		store.know(d.spec)
 	} else {

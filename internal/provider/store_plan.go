@@ -183,6 +183,11 @@ func (p *storePlan) decide(ctx context.Context) {
 		p.explainOwner(s, err)
 		return
 	}
+	if p.state == nil {
+		for at, text := range s.Warnings() {
+			p.resp.Diagnostics.AddAttributeWarning(attributePath(at), "Worth Knowing", sentence(at+" "+text))
+		}
+	}
 	acts := p.changed() || p.disturbed()
 	if !p.platform.unknown() {
 		acts = p.preview(ctx, s) || acts

@@ -233,7 +233,8 @@ func TestAccUnknownConfiguration(t *testing.T) {
 	config := a.fields(fields{"deletion_protection": false})
 
 	first := blind.plan(storeType, nil, config)
-	if first.messages != "" {
+	mustSay(t, first.messages, "WARNING woocommerce.smtp", "sends no mail")
+	if strings.Count(first.messages, "WARNING") != 1 || strings.Contains(first.messages, "ERROR") {
 		t.Fatalf("plan without a cluster: %s", first.messages)
 	}
 	if got := attributeOf(first.state, "objects.Deployment/web"); len(got) < 8 {

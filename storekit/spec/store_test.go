@@ -192,3 +192,28 @@ func TestNormalHost(t *testing.T) {
 		}
 	}
 }
+
+func TestStoreWarnings(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason string
+		engine spec.Engine
+		want   []string // paths
+	}{
+		"no relay": {"a shop without mail is found out by its first customer", spec.WooCommerce{Title: "Acme"}, []string{"woocommerce.smtp"}},
+		"relay":    {"it sends mail", spec.WooCommerce{Title: "Acme", SMTP: &spec.SMTP{Host: "mail.acme.example"}}, nil},
+		"medusa":   {"its image decides about mail", spec.Medusa{}, nil},
+		"none":     {"nothing is known yet", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var got []string
+			for path := range (spec.Store{Engine: tc.engine}).Warnings() {
+				got = append(got, path)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
