@@ -380,6 +380,15 @@ func TestUnwatchableClusterIsNamed(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	s := h.woocommerce("api")
+	got := failUp(t, h.unwatchable(t), s, 8*time.Second)
+	if cause, found := got.cause("api-timeout"); !found || !strings.Contains(cause.Evidence, "request did not complete") {
+		t.Errorf("no cause api-timeout in:\n%v", got.err)
+	}
+}
+
+// unwatchable is the fleet on an API server that does not answer in time what only a wait asks.
+func (h *harness) unwatchable(t *testing.T) *storekit.Fleet {
+	t.Helper()
 	slow := rest.CopyConfig(h.config)
 	slow.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(req *http.Request) (*http.Response, error) {
@@ -392,8 +401,5 @@ func TestUnwatchableClusterIsNamed(t *testing.T) {
 			}, nil
 		})
 	})
-	got := failUp(t, h.connect(t, slow), s, 8*time.Second)
-	if cause, found := got.cause("api-timeout"); !found || !strings.Contains(cause.Evidence, "request did not complete") {
-		t.Errorf("no cause api-timeout in:\n%v", got.err)
-	}
+	return h.connect(t, slow)
 }

@@ -428,7 +428,8 @@ func (op *operation) awaitReady(ctx context.Context, d *desired) error {
 		return nil
 	}
 	failed := &StepError{Target: op.target, Phase: ledger.PhaseReady, Causes: r.diagnosis(ctx, err), Err: err}
-	if errors.Is(err, context.DeadlineExceeded) {
+	var unwatched *kube.UnwatchedError
+	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &unwatched) {
 		failed.Err = fmt.Errorf("%w in %s", errNotReady, time.Since(op.started).Round(time.Second))
 	}
 	return failed

@@ -148,6 +148,27 @@ func TestUpdateThatRunsOutIsUndoneInTime(t *testing.T) {
 	}
 }
 
+// An update that fails because the cluster does not answer is not undone: nothing says that it is bad.
+func TestUpdateWithoutAnAnswerIsKept(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "mute", deployment(1, "", wellImage))
+	h.up(t, program(s))
+	next := s
+	next.Engine = h.failing(t, "mute", deployment(1, "", "image: registry.example.com/web:2,")).Engine
+	_, err := h.unwatchable(t).Up(t.Context(), h.preview(t, program(next)), storekit.Timeout(5*time.Second))
+	var undone *storekit.UndoneError
+	if err == nil || errors.As(err, &undone) {
+		t.Fatalf("want it to fail and to be kept, got %v", err)
+	}
+	if got := h.image(t, s); got != "registry.example.com/web:2" {
+		t.Errorf("image: %s", got)
+	}
+	if state := h.up(t, program(next)).Stores[s.Name]; !state.Ready {
+		t.Errorf("the next Up does not finish it: %+v", state.Causes)
+	}
+}
+
 // A create that fails keeps what is there, unless the store asks for its release to go.
 func TestFailedCreate(t *testing.T) {
 	t.Parallel()
