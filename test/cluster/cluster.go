@@ -21,9 +21,21 @@ type options struct {
 	kubeconfigDir string
 	// auditLog is the file that receives one JSON line per API request; empty means none.
 	auditLog string
+	// node is what runs the pods.
+	node nodeKind
 	// progress receives a line per step.
 	progress io.Writer
 }
+
+// nodeKind is what runs the pods of a cluster.
+type nodeKind int
+
+const (
+	// simulatedNode is kwok beside the simulation: no container runs.
+	simulatedNode nodeKind = iota
+	// realNode is a kubelet that somebody else starts on this machine, and that has the addresses of the simulated node.
+	realNode
+)
 
 // cluster is a running test cluster. Its context ends when it is stopped or when one of its parts fails.
 type cluster struct {
@@ -90,6 +102,11 @@ func bootOnce(parent context.Context, o options) (c *cluster, err error) {
 	if c.kubeconfig, err = writeKubeconfig(o.kubeconfigDir, c.dir); err != nil {
 		return c, err
 	}
+	if o.node == realNode {
+		if err = plane.writeNodeFiles(filepath.Dir(c.kubeconfig)); err != nil {
+			return c, err
+		}
+	}
 	if c.rest, err = clientcmd.BuildConfigFromFlags("", plane.file(componentKubeconfig)); err != nil {
 		return c, fmt.Errorf("read kubeconfig of the components: %w", err)
 	}
@@ -108,23 +125,25 @@ func bootOnce(parent context.Context, o options) (c *cluster, err error) {
 		return c, err
 	}
 
-	c.say(o, "the API server is ready; starting the controllers, the scheduler and the simulated node")
+	c.say(o, "the API server is ready; starting what else there is")
 	if err = c.start(controllerManagerComponent, plane.controllerManagerFlags()...); err != nil {
 		return c, err
 	}
 	if err = c.start(schedulerComponent, plane.schedulerFlags()...); err != nil {
 		return c, err
 	}
-	if err = c.start(kwokComponent, plane.kwokFlags()...); err != nil {
+	if o.node == simulatedNode {
+		if err = c.start(kwokComponent, plane.kwokFlags()...); err != nil {
+			return c, err
+		}
+	}
+	if c.simulation, err = startSimulation(c.ctx, c.rest, o.node); err != nil {
 		return c, err
 	}
-	if c.simulation, err = startSimulation(c.ctx, c.rest); err != nil {
+	if err = createFixture(c.ctx, c.rest, o.node); err != nil {
 		return c, err
 	}
-	if err = createFixture(c.ctx, c.rest); err != nil {
-		return c, err
-	}
-	if err = waitForFixture(c.ctx, c.rest); err != nil {
+	if err = waitForFixture(c.ctx, c.rest, o.node); err != nil {
 		return c, err
 	}
 	c.say(o, "ready")

@@ -49,6 +49,7 @@ func up(args []string, stdout, stderr io.Writer) (err error) {
 	o := options{progress: stderr}
 	flags.StringVar(&o.kubeconfigDir, "dir", "", "directory that receives the file kubeconfig (default: a temporary one)")
 	flags.StringVar(&o.auditLog, "audit-log", "", "file that receives one JSON line per API request (default: none)")
+	flags.Func("node", "what runs the pods: simulated, or real for a kubelet that you start (default: simulated)", o.parseNode)
 	readyFile := flags.String("ready-file", "", "file that receives the line of standard output once the cluster is ready")
 	lifeline := flags.Bool("stdin-lifeline", false, "stop when standard input ends")
 	if err := flags.Parse(args); err != nil {
@@ -86,6 +87,19 @@ func up(args []string, stdout, stderr io.Writer) (err error) {
 		return nil // told to stop
 	}
 	return context.Cause(c.ctx)
+}
+
+// parseNode reads the flag --node.
+func (o *options) parseNode(value string) error {
+	switch value {
+	case "simulated":
+		o.node = simulatedNode
+	case "real":
+		o.node = realNode
+	default:
+		return errors.New("must be simulated or real")
+	}
+	return nil
 }
 
 // run boots a cluster, runs a command with its address in the environment, and stops it.

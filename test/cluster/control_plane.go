@@ -40,7 +40,14 @@ const (
 	serviceAccountKeyFile = "service-account.key"
 	stagesFile            = "stages.yaml"
 	auditPolicyFile       = "audit-policy.yaml"
+
+	// What the API server shows to a real kubelet.
+	kubeletClientCertificateFile = "kubelet-client.crt"
+	kubeletClientKeyFile         = "kubelet-client.key"
 )
+
+// mastersGroup may do everything.
+const mastersGroup = "system:masters"
 
 // auditPolicy records who asked for what and how it ended, once per request, without the objects.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
@@ -54,6 +61,8 @@ rules:
 type controlPlane struct {
 	dir                            string
 	auditLog                       string
+	node                           nodeKind
+	ca                             *authority
 	etcdPort, peerPort, serverPort int
 }
 
@@ -63,7 +72,7 @@ func newControlPlane(dir string, o options) (*controlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &controlPlane{dir: dir, etcdPort: ports[0], peerPort: ports[1], serverPort: ports[2]}
+	p := &controlPlane{dir: dir, node: o.node, etcdPort: ports[0], peerPort: ports[1], serverPort: ports[2]}
 	if o.auditLog != "" {
 		if p.auditLog, err = filepath.Abs(o.auditLog); err != nil {
 			return nil, fmt.Errorf("resolve audit log: %w", err)
@@ -73,15 +82,16 @@ func newControlPlane(dir string, o options) (*controlPlane, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.ca = ca
 	serving, err := ca.server()
 	if err != nil {
 		return nil, err
 	}
-	admin, err := p.kubeconfig(ca, "testcluster-admin")
+	admin, err := p.kubeconfig("testcluster-admin", mastersGroup)
 	if err != nil {
 		return nil, err
 	}
-	component, err := p.kubeconfig(ca, "testcluster-component")
+	component, err := p.kubeconfig("testcluster-component", mastersGroup)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +100,10 @@ func newControlPlane(dir string, o options) (*controlPlane, error) {
 		return nil, err
 	}
 	stages, err := kwokStages()
+	if err != nil {
+		return nil, err
+	}
+	toKubelet, err := ca.client("testcluster-api-server", mastersGroup)
 	if err != nil {
 		return nil, err
 	}
@@ -102,16 +116,19 @@ func newControlPlane(dir string, o options) (*controlPlane, error) {
 		componentKubeconfig:   component,
 		stagesFile:            stages,
 		auditPolicyFile:       []byte(auditPolicy),
+
+		kubeletClientCertificateFile: toKubelet.cert,
+		kubeletClientKeyFile:         toKubelet.key,
 	})
 }
 
-// kubeconfig returns a kubeconfig for a new user who may do everything.
-func (p *controlPlane) kubeconfig(ca *authority, user string) ([]byte, error) {
-	certificate, err := ca.client(user, "system:masters")
+// kubeconfig returns a kubeconfig for a new user of a group.
+func (p *controlPlane) kubeconfig(user, group string) ([]byte, error) {
+	certificate, err := p.ca.client(user, group)
 	if err != nil {
 		return nil, err
 	}
-	return kubeconfig(p.url(), ca.pem, certificate)
+	return kubeconfig(p.url(), p.ca.pem, certificate)
 }
 
 // url is the address of the API server.
@@ -138,7 +155,7 @@ func (p *controlPlane) etcdFlags() []string {
 func (p *controlPlane) apiServerFlags() []string {
 	flags := []string{
 		fmt.Sprintf("--etcd-servers=http://127.0.0.1:%d", p.etcdPort),
-		"--bind-address=127.0.0.1",
+		"--bind-address=" + p.bindAddress(),
 		fmt.Sprintf("--secure-port=%d", p.serverPort),
 		// Only what the "kubernetes" Service says; loopback is refused as an endpoint.
 		"--advertise-address=" + nodeInternalIP,
@@ -154,14 +171,29 @@ func (p *controlPlane) apiServerFlags() []string {
 		"--enable-admission-plugins=NodeRestriction", // as k3s; the rest is on by default
 		"--allow-privileged=true",                    // as k3s: Pod Security has to refuse, not validation
 	}
+	if p.node == realNode {
+		flags = append(flags,
+			"--kubelet-client-certificate="+p.file(kubeletClientCertificateFile),
+			"--kubelet-client-key="+p.file(kubeletClientKeyFile),
+			"--kubelet-preferred-address-types=InternalIP", // the name of the node is in no DNS
+		)
+	}
 	if p.auditLog != "" {
 		flags = append(flags, "--audit-policy-file="+p.file(auditPolicyFile), "--audit-log-path="+p.auditLog)
 	}
 	return flags
 }
 
+// bindAddress is loopback, unless pods have to reach the API server.
+func (p *controlPlane) bindAddress() string {
+	if p.node == realNode {
+		return "0.0.0.0"
+	}
+	return "127.0.0.1"
+}
+
 func (p *controlPlane) controllerManagerFlags() []string {
-	return []string{
+	flags := []string{
 		"--kubeconfig=" + p.file(componentKubeconfig),
 		"--leader-elect=false",
 		"--secure-port=0",
@@ -169,9 +201,12 @@ func (p *controlPlane) controllerManagerFlags() []string {
 		"--root-ca-file=" + p.file(authorityFile),
 		"--kube-api-qps=1000",
 		"--kube-api-burst=2000",
-		// Namespaces are emptied by namespaceEmptier, which runs the same code without its waits.
-		"--controllers=*,-namespace-controller",
 	}
+	if p.node == realNode {
+		return append(flags, "--allocate-node-cidrs=true", "--cluster-cidr="+podCIDR, "--node-cidr-mask-size=24")
+	}
+	// Namespaces are emptied by namespaceEmptier, which runs the same code without its waits.
+	return append(flags, "--controllers=*,-namespace-controller")
 }
 
 func (p *controlPlane) schedulerFlags() []string {

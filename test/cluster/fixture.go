@@ -28,8 +28,8 @@ const (
 	neverBindsClass = "never-binds"
 )
 
-// createFixture makes what a k3s server has when it is a minute old.
-func createFixture(ctx context.Context, config *rest.Config) error {
+// createFixture makes what a k3s server has when it is a minute old. A real node brings itself, and what runs on it.
+func createFixture(ctx context.Context, config *rest.Config, node nodeKind) error {
 	client, err := clientAs(config, "k3s")
 	if err != nil {
 		return err
@@ -42,13 +42,23 @@ func createFixture(ctx context.Context, config *rest.Config) error {
 		create func() error
 	}
 	steps := []step{
-		{"node", func() error { _, err := core.Nodes().Create(ctx, simulatedNode(), options); return err }},
 		// Also created by the API server itself, whoever comes first.
 		{"namespace kube-system", func() error {
 			_, err := core.Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: metav1.NamespaceSystem}}, options)
 			return err
 		}},
-		{"behaviour of pods", func() error { return createBehaviourPolicy(ctx, client) }},
+	}
+	if node == simulatedNode {
+		steps = append(steps,
+			step{"node", func() error { _, err := core.Nodes().Create(ctx, newSimulatedNode(), options); return err }},
+			step{"behaviour of pods", func() error { return createBehaviourPolicy(ctx, client) }},
+		)
+		for _, deployment := range systemDeployments() {
+			steps = append(steps, step{"deployment " + deployment.Name, func() error {
+				_, err := apps.Deployments(metav1.NamespaceSystem).Create(ctx, deployment, options)
+				return err
+			}})
+		}
 	}
 	for _, class := range storageClasses() {
 		steps = append(steps, step{"storage class " + class.Name, func() error { _, err := client.StorageV1().StorageClasses().Create(ctx, class, options); return err }})
@@ -57,12 +67,6 @@ func createFixture(ctx context.Context, config *rest.Config) error {
 		_, err := client.NetworkingV1().IngressClasses().Create(ctx, traefikClass(), options)
 		return err
 	}})
-	for _, deployment := range systemDeployments() {
-		steps = append(steps, step{"deployment " + deployment.Name, func() error {
-			_, err := apps.Deployments(metav1.NamespaceSystem).Create(ctx, deployment, options)
-			return err
-		}})
-	}
 	for _, service := range systemServices() {
 		steps = append(steps, step{"service " + service.Name, func() error {
 			_, err := core.Services(metav1.NamespaceSystem).Create(ctx, service, options)
@@ -77,8 +81,8 @@ func createFixture(ctx context.Context, config *rest.Config) error {
 	return nil
 }
 
-// simulatedNode is a node of a size that no test fills by accident.
-func simulatedNode() *corev1.Node {
+// newSimulatedNode is a node of a size that no test fills by accident.
+func newSimulatedNode() *corev1.Node {
 	capacity := corev1.ResourceList{
 		corev1.ResourceCPU:              resource.MustParse("64"),
 		corev1.ResourceMemory:           resource.MustParse("256Gi"),

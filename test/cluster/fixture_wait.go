@@ -19,9 +19,9 @@ import (
 // fixtureTimeout is far beyond what the fixture takes on a machine that is busy building.
 const fixtureTimeout = 2 * time.Minute
 
-// waitForFixture returns when the node is ready, the system's Deployments are available, Traefik has its address and
-// pods that are told to fail do.
-func waitForFixture(ctx context.Context, config *rest.Config) error {
+// waitForFixture returns when Traefik has its address, and beside a simulated node when that is ready, the system's
+// Deployments are available and pods that are told to fail do.
+func waitForFixture(ctx context.Context, config *rest.Config, node nodeKind) error {
 	client, err := clientAs(config, "testcluster")
 	if err != nil {
 		return err
@@ -30,6 +30,12 @@ func waitForFixture(ctx context.Context, config *rest.Config) error {
 	defer cancel()
 
 	core, apps := client.CoreV1().RESTClient(), client.AppsV1().RESTClient()
+	if err := waitForObject(ctx, core, "services", metav1.NamespaceSystem, "traefik", &corev1.Service{}, serviceHasAddress); err != nil {
+		return err
+	}
+	if node == realNode {
+		return nil
+	}
 	if err := waitForObject(ctx, core, "nodes", "", nodeName, &corev1.Node{}, nodeReady); err != nil {
 		return err
 	}
@@ -37,9 +43,6 @@ func waitForFixture(ctx context.Context, config *rest.Config) error {
 		if err := waitForObject(ctx, apps, "deployments", d.Namespace, d.Name, &appsv1.Deployment{}, deploymentAvailable); err != nil {
 			return err
 		}
-	}
-	if err := waitForObject(ctx, core, "services", metav1.NamespaceSystem, "traefik", &corev1.Service{}, serviceHasAddress); err != nil {
-		return err
 	}
 	return waitForBehaviourPolicy(ctx, client)
 }

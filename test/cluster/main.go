@@ -10,7 +10,7 @@
 //
 // The version flags are needed: Helm cannot parse the version an unstamped API server reports. Use it as
 //
-//	testcluster up [--dir D] [--ready-file F] [--audit-log F] [--stdin-lifeline]
+//	testcluster up [--dir D] [--ready-file F] [--audit-log F] [--stdin-lifeline] [--node real]
 //	testcluster run [--audit-log F] -- command args...
 //
 // README.md lists what is simulated, how to make a store fail, and what the name server answers.
@@ -74,5 +74,5 @@ func command(args []string, stdout, stderr io.Writer) error {
 			return run(args[1:], stderr)
 		}
 	}
-	return fmt.Errorf("usage: testcluster up [--dir D] [--ready-file F] [--audit-log F] [--stdin-lifeline] | testcluster run [--audit-log F] -- command args")
+	return fmt.Errorf("usage: testcluster up [--dir D] [--ready-file F] [--audit-log F] [--stdin-lifeline] [--node real] | testcluster run [--audit-log F] -- command args")
 }

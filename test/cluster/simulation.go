@@ -21,21 +21,24 @@ type simulation struct {
 	workers sync.WaitGroup
 }
 
-// startSimulation starts every controller and returns when their caches are filled.
-func startSimulation(ctx context.Context, config *rest.Config) (*simulation, error) {
+// startSimulation starts every controller and returns when their caches are filled. Beside a real node only the load
+// balancer is left to do.
+func startSimulation(ctx context.Context, config *rest.Config, node nodeKind) (*simulation, error) {
 	client, err := clientAs(config, "testcluster")
 	if err != nil {
 		return nil, err
 	}
 	s := &simulation{factory: informers.NewSharedInformerFactory(client, 0)}
-	constructors := []func(context.Context, *rest.Config, informers.SharedInformerFactory) (*controller, error){
-		newNamespaceEmptier,
-		newVolumeProvisioner,
-		newVolumeCollector,
-		newLoadBalancer,
-		newIngressController,
-		newFailingKubelet,
-		newBehaviourKeeper,
+	constructors := []func(context.Context, *rest.Config, informers.SharedInformerFactory) (*controller, error){newLoadBalancer}
+	if node == simulatedNode {
+		constructors = append(constructors,
+			newNamespaceEmptier,
+			newVolumeProvisioner,
+			newVolumeCollector,
+			newIngressController,
+			newFailingKubelet,
+			newBehaviourKeeper,
+		)
 	}
 	var controllers []*controller
 	for _, construct := range constructors {
