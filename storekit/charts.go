@@ -2,12 +2,16 @@ package storekit
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/chart"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/release"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
+
+// errNoChart is a user's chart that is not there, or not any more.
+var errNoChart = errors.New("no chart")
 
 // charts loads each chart once. Its zero value is ready.
 type charts struct {
@@ -41,7 +45,7 @@ func (c *charts) of(ctx context.Context, engine spec.Engine) (*release.Chart, er
 	}
 	switch {
 	case err != nil && isOwn:
-		return nil, spec.FieldErrors{{Path: "chart.source", Value: own.Source, Allowed: "cannot be loaded: " + err.Error()}}
+		return nil, errors.Join(errNoChart, spec.FieldErrors{{Path: "chart.source", Value: own.Source, Allowed: "cannot be loaded: " + err.Error()}})
 	case err != nil:
 		return nil, err
 	case isOwn && own.Version != "" && own.Version != loaded.Version:

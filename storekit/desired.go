@@ -40,10 +40,16 @@ type desired struct {
 // desire says what a store should be. env is nil while the cluster is unknown. A chart whose inputs carry the recorded digest
 // is not rendered until somebody asks for one of its objects.
 func (c *charts) desire(ctx context.Context, fleet string, s spec.Store, env *blueprint.Environment, recorded *ledger.Record) (*desired, error) {
-	d, err := c.unfilled(ctx, fleet, s, env)
+	d, err := unfilled(fleet, s, env)
 	if err != nil {
 		return nil, err
 	}
+	loaded, err := c.of(ctx, d.spec.Engine)
+	if err != nil {
+		return nil, err
+	}
+	d.request.Chart = loaded
+	d.release = ledger.Release{Chart: loaded.Name, Version: loaded.Version, AppVersion: loaded.AppVersion}
 	if d.release.Digest, err = releaseDigest(d.request); err != nil {
 		return nil, err
 	}
@@ -78,8 +84,8 @@ func (d *desired) admitted() error {
 	}}
 }
 
-// unfilled is a store as it should be, without its objects.
-func (c *charts) unfilled(ctx context.Context, fleet string, s spec.Store, env *blueprint.Environment) (*desired, error) {
+// unfilled is a store as it should be, without its objects and its chart.
+func unfilled(fleet string, s spec.Store, env *blueprint.Environment) (*desired, error) {
 	s = s.WithDefaults()
 	if err := s.Validate(); err != nil {
 		return nil, err
@@ -88,17 +94,12 @@ func (c *charts) unfilled(ctx context.Context, fleet string, s spec.Store, env *
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := c.of(ctx, s.Engine)
-	if err != nil {
-		return nil, err
-	}
 	return &desired{
 		spec: s, blueprint: plan,
 		request: release.Request{
-			Name: blueprint.ReleaseName, Namespace: s.Namespace(), Chart: loaded, Values: plan.Values,
+			Name: blueprint.ReleaseName, Namespace: s.Namespace(), Values: plan.Values,
 			Labels: map[string]string{blueprint.LabelFleet: fleet, blueprint.LabelStore: s.Name},
 		},
-		release: ledger.Release{Chart: loaded.Name, Version: loaded.Version, AppVersion: loaded.AppVersion},
 		objects: make(map[string]*unstructured.Unstructured),
 		charted: make(map[string]bool),
 		scaled:  make(map[string]bool),

@@ -55,7 +55,7 @@ func (f *Fleet) desire(ctx context.Context, s spec.Store, env *blueprint.Environ
 	if record != nil && record.Release.Digest == digest { // it is there: the revision itself may be forgotten by now
 		return f.lastDone(ctx, s, env, record)
 	}
-	d, err := f.client.charts.unfilled(ctx, f.name, s, env)
+	d, err := unfilled(f.name, s, env)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func pinDigest(revision int) string {
 
 // lastDone is a store whose release is the one that the last operation left that was done.
 func (f *Fleet) lastDone(ctx context.Context, s spec.Store, env *blueprint.Environment, record *ledger.Record) (*desired, error) {
-	d, err := f.client.charts.unfilled(ctx, f.name, s, env)
+	d, err := unfilled(f.name, s, env)
 	if err != nil {
 		return nil, err
 	}

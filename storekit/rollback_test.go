@@ -2,6 +2,7 @@ package storekit_test
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -166,6 +167,42 @@ func TestUpdateWithoutAnAnswerIsKept(t *testing.T) {
 	}
 	if state := h.up(t, program(next)).Stores[s.Name]; !state.Ready {
 		t.Errorf("the next Up does not finish it: %+v", state.Causes)
+	}
+}
+
+// A store is read, and rolled back, without the chart that it was made from: another machine does not have it.
+func TestStoreOutlivesItsChart(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.failing(t, "orphan", deployment(1, "", wellImage))
+	h.up(t, program(s))
+	chart, ok := s.Engine.(spec.Chart)
+	if !ok {
+		t.Fatal("no chart")
+	}
+	if err := os.RemoveAll(chart.Source); err != nil {
+		t.Fatal(err)
+	}
+	h.fleet = h.connect(t, h.config)
+	patch := []byte(`{"spec":{"replicas":2}}`)
+	if _, err := h.cluster.Client().AppsV1().Deployments(s.Namespace()).Patch(t.Context(), "web", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	state, err := h.fleet.Get(t.Context(), s.Name)
+	if err != nil || len(state.Drift) != 1 || state.Drift[0].Path != "spec.replicas" {
+		t.Fatalf("want it read, with its drift: %+v, %v", state, err)
+	}
+	bad := s
+	bad.Engine = h.failing(t, "orphan", refused).Engine
+	var undone *storekit.UndoneError
+	if _, err := h.tryUp(t.Context(), program(bad)); !errors.As(err, &undone) {
+		t.Fatalf("want it undone, got %v", err)
+	}
+	if state, err = h.fleet.Get(t.Context(), s.Name); err != nil || len(state.Drift) > 0 || !state.Complete {
+		t.Errorf("after the rollback: %+v, %v", state, err)
+	}
+	if fields := spec.FieldErrorsOf(func() error { _, err := h.fleet.Preview(t.Context(), program(s)); return err }()); len(fields) != 1 || fields[0].Path != "chart.source" {
+		t.Errorf("a preview needs the chart, and has to say so: %v", fields)
 	}
 }
 

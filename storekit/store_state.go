@@ -67,7 +67,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 		s.URL = "https://" + s.Spec.Host
 	}
 	want, err := f.desire(ctx, s.Spec, &env.Environment, o.record)
-	if errors.Is(err, errNoRevision) { // it never got there, and cannot any more: a plan says so, a read goes on
+	if errors.Is(err, errNoRevision) || errors.Is(err, errNoChart) { // what it was made from is gone: a plan says so, a read goes on
 		want, err = f.lastDone(ctx, s.Spec, &env.Environment, o.record)
 	}
 	if err != nil {
