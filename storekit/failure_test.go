@@ -224,6 +224,21 @@ func TestPodsThatOthersBreakAreExplained(t *testing.T) {
 	}
 }
 
+// Every kind of workload that a chart can have becomes ready.
+func TestEveryWorkloadIsAwaited(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	daemon := strings.NewReplacer("Deployment", "DaemonSet", "  replicas: 1\n", "", "name: web}", "name: agent}").Replace(deployment(1, "", wellImage))
+	s := h.failing(t, "kinds", daemon+"---\n"+migration("registry.example.com/migrate:1")+"---\n"+deployment(1, "", wellImage))
+	state := h.up(t, program(s)).Stores[s.Name]
+	if !state.Ready {
+		t.Errorf("not ready: %+v", state.Causes)
+	}
+	if again := h.preview(t, program(s)); !again.Empty() {
+		t.Errorf("the preview after it is not empty:\n%s", again)
+	}
+}
+
 // A store that does not go says what holds it, and goes once that is away.
 func TestDeletionSaysWhatIsLeft(t *testing.T) {
 	t.Parallel()

@@ -444,6 +444,9 @@ func (op *operation) waiting(w kube.Workloads, d *desired) ([]spec.Cause, error)
 	for _, o := range w.StatefulSets {
 		live["StatefulSet/"+o.Name] = o
 	}
+	for _, o := range w.DaemonSets {
+		live["DaemonSet/"+o.Name] = o
+	}
 	for _, o := range w.Jobs {
 		live["Job/"+o.Name] = o
 	}

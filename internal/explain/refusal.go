@@ -45,6 +45,12 @@ func (w Workloads) refusals() []Finding {
 			add(object, "", time.Time{}, object)
 		}
 	}
+	for _, d := range w.DaemonSets {
+		if d.Status.CurrentNumberScheduled < d.Status.DesiredNumberScheduled {
+			object := ref("apps/v1", "DaemonSet", d.Namespace, d.Name)
+			add(object, "", time.Time{}, object)
+		}
+	}
 	for _, j := range w.Jobs {
 		if j.Status.Active == 0 && j.Status.Succeeded == 0 && j.Status.Failed == 0 {
 			object := ref("batch/v1", "Job", j.Namespace, j.Name)

@@ -14,6 +14,7 @@ import (
 type Workloads struct {
 	Deployments  []*appsv1.Deployment
 	StatefulSets []*appsv1.StatefulSet
+	DaemonSets   []*appsv1.DaemonSet
 	ReplicaSets  []*appsv1.ReplicaSet
 	Jobs         []*batchv1.Job
 	Pods         []*corev1.Pod
@@ -37,7 +38,7 @@ const revision = "deployment.kubernetes.io/revision"
 // it holds a share of the quota.
 func (w Workloads) Of(awaited func(key string) bool) Workloads {
 	out := w
-	out.Deployments, out.StatefulSets, out.ReplicaSets, out.Jobs, out.Pods, out.Claims = nil, nil, nil, nil, nil, nil
+	out.Deployments, out.StatefulSets, out.DaemonSets, out.ReplicaSets, out.Jobs, out.Pods, out.Claims = nil, nil, nil, nil, nil, nil, nil
 	owners := make(map[string]bool)
 	revisions := make(map[string]string)
 	for _, d := range w.Deployments {
@@ -50,6 +51,12 @@ func (w Workloads) Of(awaited func(key string) bool) Workloads {
 		if awaited("StatefulSet/"+s.Name) && s.Status.ObservedGeneration >= s.Generation {
 			out.StatefulSets = append(out.StatefulSets, s)
 			owners["StatefulSet/"+s.Name] = true
+		}
+	}
+	for _, d := range w.DaemonSets {
+		if awaited("DaemonSet/"+d.Name) && d.Status.ObservedGeneration >= d.Generation {
+			out.DaemonSets = append(out.DaemonSets, d)
+			owners["DaemonSet/"+d.Name] = true
 		}
 	}
 	for _, j := range w.Jobs {

@@ -31,6 +31,7 @@ import (
 type Workloads struct {
 	Deployments  []*appsv1.Deployment
 	StatefulSets []*appsv1.StatefulSet
+	DaemonSets   []*appsv1.DaemonSet
 	ReplicaSets  []*appsv1.ReplicaSet
 	Jobs         []*batchv1.Job
 	Pods         []*corev1.Pod
@@ -76,7 +77,7 @@ func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge fu
 
 	apps, batch, core := factory.Apps().V1(), factory.Batch().V1(), factory.Core().V1()
 	all := []cache.SharedIndexInformer{
-		apps.Deployments().Informer(), apps.StatefulSets().Informer(), apps.ReplicaSets().Informer(), batch.Jobs().Informer(),
+		apps.Deployments().Informer(), apps.StatefulSets().Informer(), apps.DaemonSets().Informer(), apps.ReplicaSets().Informer(), batch.Jobs().Informer(),
 		core.Pods().Informer(), core.PersistentVolumeClaims().Informer(), core.Events().Informer(),
 	}
 	changed := make(chan struct{}, 1)
@@ -117,11 +118,12 @@ func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge fu
 		w := Workloads{
 			Deployments:  listed[*appsv1.Deployment](all[0]),
 			StatefulSets: listed[*appsv1.StatefulSet](all[1]),
-			ReplicaSets:  listed[*appsv1.ReplicaSet](all[2]),
-			Jobs:         listed[*batchv1.Job](all[3]),
-			Pods:         listed[*corev1.Pod](all[4]),
-			Claims:       listed[*corev1.PersistentVolumeClaim](all[5]),
-			Events:       listed[*corev1.Event](all[6]),
+			DaemonSets:   listed[*appsv1.DaemonSet](all[2]),
+			ReplicaSets:  listed[*appsv1.ReplicaSet](all[3]),
+			Jobs:         listed[*batchv1.Job](all[4]),
+			Pods:         listed[*corev1.Pod](all[5]),
+			Claims:       listed[*corev1.PersistentVolumeClaim](all[6]),
+			Events:       listed[*corev1.Event](all[7]),
 		}
 		if done, err := judge(w); done || err != nil {
 			return err
