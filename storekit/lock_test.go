@@ -10,6 +10,7 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
@@ -79,6 +80,9 @@ func TestOneOperationAtATime(t *testing.T) {
 func TestLockOfADeadHolder(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
+	limited := rest.CopyConfig(h.config) // a limiter refuses requests that would come after the end of a wait
+	limited.QPS, limited.Burst = 50, 100
+	h.fleet = h.connect(t, limited)
 	s := h.woocommerce("dead")
 	h.up(t, program(s))
 	leases := h.cluster.Client().CoordinationV1().Leases(systemNamespace)

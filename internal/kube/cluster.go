@@ -2,6 +2,7 @@ package kube
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,7 @@ func New(config *rest.Config, manager string) (*Cluster, error) {
 	c := &Cluster{Manager: manager, Config: rest.CopyConfig(config), clients: make(map[schema.GroupVersion]rest.Interface)}
 	c.patience, c.Config.Timeout = cmp.Or(config.Timeout, defaultPatience), 0 // as it is, client-go would cut watches off
 	if c.Config.RateLimiter == nil && c.Config.QPS > 0 {
-		c.Config.RateLimiter = flowcontrol.NewTokenBucketRateLimiter(c.Config.QPS, max(c.Config.Burst, 1))
+		c.Config.RateLimiter = limiter{flowcontrol.NewTokenBucketRateLimiter(c.Config.QPS, max(c.Config.Burst, 1))}
 	}
 	// The server derives the field manager of a write that names none (Helm's records) from the user agent.
 	if c.Config.UserAgent == "" {
@@ -73,6 +74,18 @@ func New(config *rest.Config, manager string) (*Cluster, error) {
 	c.Discovery = memory.NewMemCacheClient(c.Typed.Discovery())
 	c.Mapper = restmapper.NewDeferredDiscoveryRESTMapper(c.Discovery)
 	return c, nil
+}
+
+// limiter says that it is the end of a context which a request would come too late for.
+type limiter struct{ flowcontrol.RateLimiter }
+
+// Wait implements [flowcontrol.RateLimiter].
+func (l limiter) Wait(ctx context.Context) error {
+	err := l.RateLimiter.Wait(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 }
 
 // Requests is the number of requests sent so far.

@@ -149,26 +149,20 @@ func (l *Lease) free(ctx context.Context) error {
 // something does.
 func (l *Ledger) awaitDeath(ctx context.Context, client coordinationclient.LeaseInterface, seen *coordinationv1.Lease, fleet, store string, waiting func(*LockedError)) error {
 	waiting(lockedBy(fleet, store, seen))
+	begun := time.Now()
 	var locked error
-	err := wait.PollUntilContextTimeout(ctx, time.Second, leaseDuration, false, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextCancel(ctx, time.Second, false, func(ctx context.Context) (bool, error) {
 		now, err := client.Get(ctx, seen.Name, metav1.GetOptions{})
 		switch {
-		case apierrors.IsNotFound(err):
+		case apierrors.IsNotFound(err), err == nil && now.ResourceVersion != seen.ResourceVersion:
 			locked = lockedBy(fleet, store, seen)
 		case err != nil:
 			return false, err
-		case now.ResourceVersion != seen.ResourceVersion:
-			locked = lockedBy(fleet, store, seen)
 		}
-		return locked != nil, nil
+		return locked != nil || time.Since(begun) >= leaseDuration, nil
 	})
-	switch {
-	case locked != nil:
+	if locked != nil {
 		return locked
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case wait.Interrupted(err):
-		return nil
 	}
 	return err
 }
