@@ -76,7 +76,7 @@ func (l *Ledger) Acquire(ctx context.Context, fleet, store, holder string, waiti
 		if errors.As(err, &locked) {
 			return nil, err
 		}
-		return nil, fmt.Errorf("lock store %q: %w", store, err)
+		return nil, fmt.Errorf("lock store %q by Lease/%s in namespace %s: %w", store, leaseName(fleet, store), blueprint.SystemNamespace, err)
 	}
 	lease.held, lease.Fence = held, int(*held.Spec.LeaseTransitions)
 	return lease, nil
@@ -154,12 +154,14 @@ func (l *Ledger) awaitDeath(ctx context.Context, client coordinationclient.Lease
 	err := wait.PollUntilContextCancel(ctx, time.Second, false, func(ctx context.Context) (bool, error) {
 		now, err := client.Get(ctx, seen.Name, metav1.GetOptions{})
 		switch {
-		case apierrors.IsNotFound(err), err == nil && now.ResourceVersion != seen.ResourceVersion:
+		case apierrors.IsNotFound(err):
 			locked = lockedBy(fleet, store, seen)
 		case err != nil:
 			return false, err
+		case now.ResourceVersion != seen.ResourceVersion:
+			locked = lockedBy(fleet, store, seen)
 		}
-		return locked != nil || time.Since(begun) >= leaseDuration, nil
+		return locked != nil || time.Since(begun) >= leaseDuration, nil //nolint:nilerr // that a lease is gone is a sign of life
 	})
 	if locked != nil {
 		return locked

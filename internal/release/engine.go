@@ -184,6 +184,12 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	// Helm's own look at the cluster's kinds cannot be cancelled.
+	if cached, ok := e.discovery.(discovery.CachedDiscoveryInterfaceWithContext); ok {
+		if _, err := cached.ServerGroupsWithContext(ctx); err != nil {
+			return nil, fmt.Errorf("read the kinds of the cluster: %w", err)
+		}
+	}
 	within, stop := lingering(ctx)
 	defer stop()
 	requests := &requests{ctx: within}
@@ -198,9 +204,11 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	case errors.Is(err, driver.ErrReleaseNotFound):
 		err = fmt.Errorf("%w: %s in namespace %s", ErrNotFound, r.Name, r.Namespace)
 	case err != nil && failed != nil && ctx.Err() != nil: // Helm drops the cause here and there
-		err = fmt.Errorf("%w: %w (%s)", context.Cause(ctx), err, *failed)
+		err = fmt.Errorf("%w: %w (%s)", context.Cause(ctx), err, failed.text)
 	case err != nil && failed != nil:
-		err = fmt.Errorf("%w (%s)", err, *failed)
+		err = fmt.Errorf("%w (%s)", err, failed.text)
+	case failed != nil && ctx.Err() != nil: // Helm passes over a last write that fails
+		err = fmt.Errorf("%w (%s)", context.Cause(ctx), failed.text)
 	}
 	switch {
 	case err != nil:
@@ -239,15 +247,23 @@ func (g getter) ToRESTConfig() (*rest.Config, error) {
 // requests are those of one action. Helm's actions take no context, and their errors do not say which request was refused.
 type requests struct {
 	ctx    context.Context
-	failed atomic.Pointer[string] // "POST /apis/…" of the last one that failed
+	failed atomic.Pointer[failedRequest]
+}
+
+// failedRequest is the first one that got no answer, or else the last one that was refused.
+type failedRequest struct {
+	text     string // "POST /apis/…"
+	answered bool
 }
 
 func (r *requests) through(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
 		resp, err := contextTransport{r.ctx, next}.RoundTrip(req)
 		if err != nil || resp.StatusCode >= http.StatusBadRequest && resp.StatusCode != http.StatusNotFound {
-			text := req.Method + " " + req.URL.Path + nameIn(req)
-			r.failed.Store(&text)
+			failed := &failedRequest{text: req.Method + " " + req.URL.Path + nameIn(req), answered: err == nil}
+			if before := r.failed.Load(); before == nil || before.answered {
+				r.failed.Store(failed)
+			}
 		}
 		return resp, err
 	})
