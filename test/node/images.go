@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -29,23 +30,37 @@ const (
 	suite = "bookworm"
 )
 
-// recipes are all images, each after those that it is built on. Store images have the names that the chart asks for; what is
-// in them is said in README.md.
+// recipes are all images, each after those that it is built on, and always in the same order.
 func recipes(ctx context.Context, p *progress, programs string, log io.Writer) ([]*image.Recipe, error) {
-	library := spec.DefaultRegistry + "/library/"
 	debian := &image.Recipe{Names: []string{debianImage}, Prepare: debootstrap, Version: suite}
+	stores, err := storeImages(debian)
+	if err != nil {
+		return nil, err
+	}
+	shops, err := medusa(ctx, p, debian, log)
+	if err != nil {
+		return nil, err
+	}
+	system, err := systemImages(programs)
+	return slices.Concat([]*image.Recipe{debian}, stores, shops, system), err
+}
+
+// storeImages have the names that the chart asks for; what is in them is said in README.md.
+func storeImages(debian *image.Recipe) ([]*image.Recipe, error) {
+	library := spec.DefaultRegistry + "/library/"
+	php := []string{defaultPath, "PHP_INI_SCAN_DIR=:/usr/local/etc/php/conf.d"}
 	wordpress := &image.Recipe{
 		Names:  []string{library + "wordpress:" + spec.WordPressVersion + "-php" + spec.PHPVersion + "-apache"},
 		Parent: debian,
 		Config: image.Config{
-			Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"apache2-foreground"}, WorkingDir: "/var/www/html", StopSignal: "SIGWINCH",
-			Env: []string{defaultPath, "PHP_INI_SCAN_DIR=:/usr/local/etc/php/conf.d"},
+			Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"apache2-foreground"}, WorkingDir: "/var/www/html", Env: php,
+			StopSignal: "SIGWINCH", // graceful
 		},
 	}
 	cli := &image.Recipe{
 		Names:  []string{library + "wordpress:cli-" + spec.WPCLIVersion + "-php" + spec.PHPVersion},
 		Parent: wordpress,
-		Config: image.Config{Cmd: []string{"wp", "shell"}, WorkingDir: "/var/www/html", Env: wordpress.Config.Env, User: "33"},
+		Config: image.Config{Cmd: []string{"wp", "shell"}, WorkingDir: "/var/www/html", Env: php, User: "33"},
 	}
 	mariadb := &image.Recipe{
 		Names:  []string{library + "mariadb:" + spec.MariaDBVersion},
@@ -56,8 +71,9 @@ func recipes(ctx context.Context, p *progress, programs string, log io.Writer) (
 		Names:  []string{library + "postgres:" + spec.PostgresVersion},
 		Parent: debian,
 		Config: image.Config{
-			Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"postgres"}, StopSignal: "SIGINT", // fast: SIGTERM waits for every client
-			Env: []string{defaultPath + ":/usr/lib/postgresql/15/bin", "PGDATA=/var/lib/postgresql/data"},
+			Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"postgres"},
+			Env:        []string{defaultPath + ":/usr/lib/postgresql/15/bin", "PGDATA=/var/lib/postgresql/data"},
+			StopSignal: "SIGINT", // fast: with SIGTERM it waits for every client
 		},
 	}
 	valkey := &image.Recipe{
@@ -65,25 +81,26 @@ func recipes(ctx context.Context, p *progress, programs string, log io.Writer) (
 		Parent: debian,
 		Config: image.Config{Cmd: []string{"valkey-server"}, WorkingDir: "/data", Env: []string{defaultPath}},
 	}
-	all := []*image.Recipe{debian}
-	for dir, r := range map[string]*image.Recipe{"wordpress": wordpress, "wordpress-cli": cli, "mariadb": mariadb, "postgres": postgres, "valkey": valkey} {
-		if err := fromDirectory(r, dir); err != nil {
-			return nil, err
-		}
-	}
-	all = append(all, wordpress, cli, mariadb, postgres, valkey)
-	shops, err := medusa(ctx, p, debian, log)
-	if err != nil {
-		return nil, err
-	}
-	all = append(all, shops...)
-	for name, program := range map[string]string{
-		pauseImage: "pause",
-		spec.DefaultRegistry + "/rancher/mirrored-coredns-coredns:1.15.0": "coredns",
-		spec.DefaultRegistry + "/rancher/local-path-provisioner:v0.0.30":  "local-path-provisioner",
-		spec.DefaultRegistry + "/rancher/mirrored-library-traefik:3.6.12": "traefik",
+	err := errors.Join(
+		fromDirectory(wordpress, "wordpress"),
+		fromDirectory(cli, "wordpress-cli"),
+		fromDirectory(mariadb, "mariadb"),
+		fromDirectory(postgres, "postgres"),
+		fromDirectory(valkey, "valkey"),
+	)
+	return []*image.Recipe{wordpress, cli, mariadb, postgres, valkey}, err
+}
+
+// systemImages hold one program each, under the names that k3s gives them.
+func systemImages(programs string) ([]*image.Recipe, error) {
+	var all []*image.Recipe
+	for _, one := range []struct{ name, program string }{
+		{pauseImage, "pause"},
+		{spec.DefaultRegistry + "/rancher/mirrored-coredns-coredns:1.15.0", "coredns"},
+		{spec.DefaultRegistry + "/rancher/local-path-provisioner:v0.0.30", "local-path-provisioner"},
+		{spec.DefaultRegistry + "/rancher/mirrored-library-traefik:3.6.12", "traefik"},
 	} {
-		r, err := ofProgram(name, filepath.Join(programs, program))
+		r, err := ofProgram(one.name, filepath.Join(programs, one.program))
 		if err != nil {
 			return nil, err
 		}
@@ -94,13 +111,16 @@ func recipes(ctx context.Context, p *progress, programs string, log io.Writer) (
 
 const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// fromDirectory reads the script and the files of a recipe.
+// fromDirectory reads the script and the files, if any, of a recipe.
 func fromDirectory(r *image.Recipe, dir string) error {
 	script, err := recipeFiles.ReadFile("recipes/" + dir + "/build.sh")
 	if err != nil {
 		return err
 	}
 	r.Script = string(script)
+	if _, err := fs.Stat(recipeFiles, "recipes/"+dir+"/root"); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	r.Files, err = fs.Sub(recipeFiles, "recipes/"+dir+"/root")
 	return err
 }

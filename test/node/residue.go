@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -97,25 +98,31 @@ func removeTree(path string) error {
 
 // removeStale removes what runs left that were killed: their processes, mounts and networks went with them.
 func removeStale(p *progress) {
+	left := func(pattern, prefix string, remove func(path string) error) {
+		found, _ := filepath.Glob(pattern) // the pattern is a good one
+		for _, path := range found {
+			pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), prefix), "-")
+			if n, err := strconv.Atoi(pid); err != nil || alive(n) {
+				continue
+			}
+			if err := remove(path); err != nil {
+				p.say("cannot remove what a killed run left: %v", err)
+			}
+		}
+	}
+	left(filepath.Join(os.TempDir(), stateDirPrefix+"*"), stateDirPrefix, func(dir string) error {
+		before, err := loadSettings(dir)
+		if err == nil {
+			err = before.restore()
+		}
+		return errors.Join(err, os.RemoveAll(dir))
+	})
 	hierarchies, err := cgroupHierarchies()
 	if err != nil {
 		return // the node will say why
 	}
-	names := map[string]bool{}
 	for _, dir := range hierarchies {
-		found, _ := filepath.Glob(filepath.Join(dir, cgroupPrefix+"*"))
-		for _, path := range found {
-			names[filepath.Base(path)] = true
-		}
-	}
-	for name := range names {
-		pid, err := strconv.Atoi(strings.TrimPrefix(name, cgroupPrefix))
-		if err != nil || alive(pid) {
-			continue
-		}
-		if err := removeCgroup(name); err != nil {
-			p.say("cannot remove what a killed run left: %v", err)
-		}
+		left(filepath.Join(dir, cgroupPrefix+"*"), cgroupPrefix, removeTree)
 	}
 }
 
@@ -137,6 +144,32 @@ func readSettings() (settings, error) {
 			return nil, fmt.Errorf("read kernel setting: %w", err)
 		}
 		s[path] = string(value)
+	}
+	return s, nil
+}
+
+// settingsFile is where a run notes them down for the next one, in case it is killed.
+const settingsFile = "kernel-settings.json"
+
+func (s settings) save(dir string) error {
+	data, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode kernel settings: %w", err)
+	}
+	return os.WriteFile(filepath.Join(dir, settingsFile), data, 0o600)
+}
+
+func loadSettings(dir string) (settings, error) {
+	data, err := os.ReadFile(filepath.Join(dir, settingsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return settings{}, nil // it was killed before it changed any
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read kernel settings of a killed run: %w", err)
+	}
+	var s settings
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("decode kernel settings of a killed run: %w", err)
 	}
 	return s, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -59,17 +60,20 @@ func run(args []string) (err error) {
 		return err
 	}
 	removeStale(p)
-	if t.State, err = os.MkdirTemp("", stateDirPrefix); err != nil {
+	if t.State, err = os.MkdirTemp("", stateDirPrefix+strconv.Itoa(os.Getpid())+"-"); err != nil {
 		return fmt.Errorf("create directory of the node: %w", err)
 	}
-	settings, err := readSettings()
+	before, err := readSettings()
 	if err != nil {
-		return err
+		return errors.Join(err, os.RemoveAll(t.State))
 	}
 	defer func() {
 		p.say("cleaning up")
-		err = errors.Join(err, settings.restore(), removeCgroup(t.Cgroup), os.RemoveAll(t.State))
+		err = errors.Join(err, before.restore(), removeCgroup(t.Cgroup), os.RemoveAll(t.State))
 	}()
+	if err := before.save(t.State); err != nil {
+		return err
+	}
 	return runInNamespaces(ctx, t)
 }
 
