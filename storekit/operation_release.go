@@ -3,7 +3,6 @@ package storekit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -34,7 +33,7 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 	}
 	switch {
 	case current == nil && d.revision > 0:
-		return fmt.Errorf("%w: the release is gone, with its history", errNoRevision)
+		return noRevision(d.spec, "cannot be reached: the release is gone, with its history. Take rollback_to out")
 	case current == nil:
 		_, err := helm.Install(ctx, d.request)
 		return err

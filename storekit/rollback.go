@@ -114,7 +114,7 @@ const fetchTime = 30 * time.Second
 
 // UndoneError is an operation that failed and was undone, as the store asks for.
 type UndoneError struct {
-	Undone string // "rolled back to revision 3", "release uninstalled"
+	Undone string // "store is rolled back to what it was in revision 3"
 	Err    error  // why it failed
 }
 
