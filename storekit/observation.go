@@ -30,7 +30,8 @@ type observation struct {
 	release   *release.Record            // the latest revision; nil when there is none
 	history   []release.Record           // every revision on record, oldest first
 	quota     map[string]Usage
-	warnings  []string // how it was read, where that is worth a word
+	copies    [][]spec.BackupCopy // lists of backups by the Jobs that made them
+	warnings  []string            // how it was read, where that is worth a word
 }
 
 // terminating tells that the namespace is being deleted.
@@ -57,7 +58,9 @@ func (f *Fleet) queries(namespace string) []kube.SnapshotQuery {
 	secrets.Metadata, secrets.Keep = true, keepRelease
 	records := query("Secret", map[string]string{blueprint.LabelFleet: f.name, blueprint.LabelRecord: "store"})
 	records.Keep = keepRecord
-	all = append(all, secrets, records)
+	pods := query("Pod", map[string]string{blueprint.LabelFleet: f.name, blueprint.LabelPhase: blueprint.PhaseBackup})
+	pods.Keep = keepBackups
+	all = append(all, secrets, records, pods)
 	if namespace == "" {
 		namespaces := query("Namespace", ours)
 		namespaces.Keep = keepNamespace
@@ -207,6 +210,11 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 			continue
 		case map[string]Usage:
 			maps.Copy(o.quota, kept)
+		case []spec.BackupCopy:
+			o.copies = append(o.copies, kept)
+		}
+		if item.Ref.Kind == "Pod" {
+			continue
 		}
 		o.items[item.Ref.String()] = item
 	}

@@ -45,6 +45,9 @@ type operation struct {
 	undoing   string        // why phases are gone through once more: "rollback"; empty the first time
 	failure   string        // what is being undone
 
+	before      string // id of the backup that was made before data are changed
+	changedData bool   // data are no longer those of that backup
+
 	// overtime makes a context for what is to be done once the step has failed. It ends with the time of the step or after d,
 	// whichever is later, and with a cancel or the loss of the lock.
 	overtime func(d time.Duration) (context.Context, context.CancelFunc)
@@ -145,12 +148,29 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 	if err := op.guardrails(ctx, work); err != nil {
 		return err
 	}
+	if err := op.rotate(ctx, work); err != nil {
+		return err
+	}
+	if err := op.protectData(ctx, work); err != nil {
+		return err
+	}
 	op.enter(ledger.PhaseRelease)
 	if err := op.release(ctx, work); err != nil {
 		return err
 	}
+	if work.setUp {
+		if err := op.setUpAgain(ctx, d); err != nil {
+			return err
+		}
+	}
+	if err := op.restoreData(ctx, work); err != nil {
+		return err
+	}
 	op.enter(ledger.PhaseReady)
 	if err := op.awaitReady(ctx, d); err != nil {
+		return err
+	}
+	if err := op.check(ctx, work); err != nil {
 		return err
 	}
 	op.enter(ledger.PhaseExpose)
@@ -161,6 +181,9 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 				return err
 			}
 		}
+	}
+	if err := op.retire(ctx, work); err != nil {
+		return err
 	}
 	return op.finish(ctx, work)
 }
@@ -405,29 +428,40 @@ func comparePointers(a, b string) int {
 // errNotReady is the reason of a wait that ran out.
 var errNotReady = errors.New("did not become ready")
 
-// awaitReady waits until every workload of the store is ready, and tells what it waits for.
+// awaitReady waits until every workload of the store is ready. What comes after the wait needs time too: in a rollback, and when a
+// failed upgrade would be rolled back.
 func (op *operation) awaitReady(ctx context.Context, d *desired) error {
+	if deadline, ok := ctx.Deadline(); ok && (op.undoing != "" || op.before != "") {
+		rest := undoTime / 2
+		if op.undoing == "" {
+			rest = deadline.Sub(op.started) / 3
+		}
+		shorter, cancel := context.WithDeadline(ctx, deadline.Add(-rest))
+		defer cancel()
+		ctx = shorter
+	}
+	err := op.await(ctx, d)
+	if op.undoing != "" && (errors.Is(err, errNotReady) || errors.Is(err, context.DeadlineExceeded)) {
+		op.warn("the time is over: that what was there before became ready again was not waited for")
+		return nil
+	}
+	return err
+}
+
+// await waits in the current phase until everything that the chart of a store makes is ready, and tells what it waits for.
+func (op *operation) await(ctx context.Context, d *desired) error {
 	before := op.fleet.client.kube.Requests()
 	defer func() {
 		op.mu.Lock()
 		defer op.mu.Unlock()
 		op.result.Waiting += op.fleet.client.kube.Requests() - before
 	}()
-	if deadline, ok := ctx.Deadline(); ok && op.undoing != "" { // what comes after the wait needs time too
-		shorter, cancel := context.WithDeadline(ctx, deadline.Add(-undoTime/2))
-		defer cancel()
-		ctx = shorter
-	}
 	r := &readiness{op: op, desired: d, patience: explain.Patience{Started: op.started}, reported: make(map[string]bool)}
 	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) { return r.judge(ctx, w) })
 	if err == nil {
 		return nil
 	}
-	if op.undoing != "" && errors.Is(err, context.DeadlineExceeded) {
-		op.warn("the time is over: that what was there before became ready again was not waited for")
-		return nil
-	}
-	failed := &StepError{Target: op.target, Phase: ledger.PhaseReady, Causes: r.diagnosis(ctx, err), Err: err}
+	failed := &StepError{Target: op.target, Phase: op.phase, Causes: r.diagnosis(ctx, err), Err: err}
 	var unwatched *kube.UnwatchedError
 	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &unwatched) {
 		failed.Err = fmt.Errorf("%w in %s", errNotReady, time.Since(op.started).Round(time.Second))
@@ -490,10 +524,18 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	if err != nil {
 		return err
 	}
+	if err := op.sweep(ctx, work, after); err != nil {
+		return err
+	}
 	done := ledger.Record{
 		Spec: d.spec, Release: d.release, Operation: op.journal(ledger.PhaseDone, ledger.Operation{}), Objects: make(map[string]ledger.Entry),
 		Adopted: work.observed.record.Adopted, Kept: work.observed.record.Kept, Environment: &work.environment,
 		Past: work.observed.record.Past, Key: work.observed.record.Key, Given: maps.Clone(work.observed.record.Given),
+		Versions: work.versions(), Restored: d.spec.RestoreFrom, Backups: after.backups(),
+		Rotated: work.observed.record.Rotated,
+	}
+	if work.observed.record.Release.Revision == 0 { // its first passwords are those of this rotation
+		done.Rotated = d.spec.Rotation
 	}
 	if after.release != nil && after.release.Pending() {
 		op.decide("release revision %d is there, but Helm could not record that: it is marked deployed", after.release.Revision)

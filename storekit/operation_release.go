@@ -75,6 +75,38 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 	return op.repairChart(ctx, work)
 }
 
+// sweep finishes what Helm begins and passes over when a request fails: objects that the chart no longer has are deleted, and earlier
+// revisions are superseded.
+func (op *operation) sweep(ctx context.Context, work *storeWork, after *observation) error {
+	for key, entry := range work.observed.record.Objects {
+		item, present := after.items[key]
+		if !present || !entry.Charted || work.desired.digests[key] != "" || item.Ref.Kind == "PersistentVolumeClaim" {
+			continue
+		}
+		live, err := op.fleet.client.kube.Get(ctx, item.Ref)
+		switch {
+		case apierrors.IsNotFound(err) || err == nil && (live.GetDeletionTimestamp() != nil || live.GetAnnotations()[release.KeepAnnotation] == release.KeepPolicy):
+			continue
+		case err != nil:
+			return err
+		}
+		op.decide("%s is no longer part of the chart, but Helm has left it: it is deleted", item.Ref)
+		if err := op.fleet.client.kube.Delete(ctx, item.Ref, item.UID); err != nil {
+			return err
+		}
+	}
+	for _, one := range after.history[:max(0, len(after.history)-1)] {
+		if one.Status != "deployed" {
+			continue
+		}
+		op.decide("release revision %d is over, but Helm could not record that: it is marked superseded", one.Revision)
+		if err := op.fleet.client.helm.Supersede(ctx, work.desired.request.Namespace, work.desired.request.Name, one.Revision); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // clearFailedJobs deletes the Jobs of the chart that an earlier attempt left failed: Kubernetes never starts them again.
 func (op *operation) clearFailedJobs(ctx context.Context, d *desired) error {
 	if op.action != Resume {

@@ -18,6 +18,7 @@ const (
 	Repair Action = "repair" // its specification did not change, the cluster did
 	Resume Action = "resume" // an earlier operation did not finish
 	Delete Action = "delete"
+	BackUp Action = "back up"
 	GiveUp Action = "give up" // what Reconcile does about an operation that does not finish
 	None   Action = "none"
 )

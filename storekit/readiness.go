@@ -11,7 +11,6 @@ import (
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
-	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -59,7 +58,7 @@ func (r *readiness) judge(ctx context.Context, w kube.Workloads) (bool, error) {
 	r.find()
 	if r.news() || time.Since(r.said) >= reportEvery {
 		r.said = time.Now()
-		r.op.enter(ledger.PhaseReady, r.causes()...)
+		r.op.enter(r.op.phase, r.causes()...)
 	}
 	if r.patience.Over(r.found, time.Now()) {
 		return false, errHopeless

@@ -24,23 +24,7 @@ import (
 // what is on record. Data is not rolled back. The store stays there until a program says otherwise: it has the revision in
 // [spec.Store.RollbackTo], and an Up with another value leaves it.
 func (f *Fleet) Rollback(ctx context.Context, store string, revision int, opts ...RunOption) (*Result, error) {
-	state, err := f.Get(ctx, store)
-	if err != nil {
-		return nil, err
-	}
-	if state.Spec.Engine == nil {
-		return nil, fmt.Errorf("roll back store %q: it has no record of what it should be: apply it first", store)
-	}
-	var program Program
-	s := state.Spec
-	s.RollbackTo = revision
-	program.AddStore(s)
-	only := []RunOption{Only(StoreTarget(store)), NoPrune()}
-	preview, err := f.Preview(ctx, &program, append(only, opts...)...)
-	if err != nil {
-		return nil, err
-	}
-	return f.Up(ctx, preview, append(only, opts...)...)
+	return f.change(ctx, store, opts, func(s *spec.Store) { s.RollbackTo = revision })
 }
 
 // errNoRevision is a revision that cannot be rolled back to.
@@ -150,6 +134,13 @@ func (op *operation) undo(ctx context.Context, work *storeWork, cause error) err
 	default:
 		undone, remedy = fmt.Sprintf("store is rolled back to what it was in revision %d", record.Release.Revision), op.rollBack
 	}
+	if op.before != "" && !op.changedData {
+		began, err := op.setUpBegan(ctx, work.desired) //nolint:contextcheck // the time of the step, with which its context ends, may be over
+		if err != nil {
+			return fmt.Errorf("%w\nUndoing it failed too: %w", cause, err)
+		}
+		op.changedData = began
+	}
 	op.failure, _, _ = strings.Cut(cause.Error(), "\n")
 	op.decide("the %s failed, so the %s", op.action, undone)
 	if err := remedy(ctx, work); err != nil { //nolint:contextcheck // the time of the step, with which its context ends, may be over
@@ -162,7 +153,7 @@ func (op *operation) undo(ctx context.Context, work *storeWork, cause error) err
 // cluster was in no state to answer: then the next operation goes on.
 func (op *operation) shopFailed(cause error) bool {
 	switch op.phase {
-	case ledger.PhaseReady:
+	case ledger.PhaseBackup, ledger.PhaseReady, ledger.PhaseRestore, ledger.PhaseCheck:
 		return errors.Is(cause, errNotReady) || errors.Is(cause, errHopeless)
 	case ledger.PhaseRelease, ledger.PhaseRollback, ledger.PhaseExpose:
 		var refused apierrors.APIStatus

@@ -22,7 +22,7 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// applySecret writes a Secret: fixed and given values as they are, generated ones as they were, or new where there are none.
+// applySecret writes a Secret: fixed and given values as they are, generated and initial ones as they were, or new where there are none.
 // A given value that the specification leaves out stays as it was.
 func (f *Fleet) applySecret(ctx context.Context, secret blueprint.Secret, fresh bool) error {
 	existing := map[string]any{}
@@ -40,6 +40,11 @@ func (f *Fleet) applySecret(ctx context.Context, secret blueprint.Secret, fresh 
 	data := make(map[string]any)
 	for key, value := range secret.Fixed {
 		data[key] = encode(value)
+	}
+	for key, value := range secret.Initial {
+		if data[key] = existing[key]; data[key] == nil {
+			data[key] = encode(value)
+		}
 	}
 	for key, alphabet := range secret.Generated {
 		if kept, ok := existing[key]; ok {
@@ -77,6 +82,11 @@ func missingKeys(secret blueprint.Secret, live *unstructured.Unstructured) []str
 			missing = append(missing, key)
 		}
 	}
+	for _, key := range slices.Sorted(maps.Keys(secret.Initial)) {
+		if data[key] == nil {
+			missing = append(missing, key)
+		}
+	}
 	for _, key := range slices.Sorted(maps.Keys(secret.Fixed)) {
 		if data[key] != encode(secret.Fixed[key]) {
 			missing = append(missing, key)
@@ -94,7 +104,7 @@ func missingKeys(secret blueprint.Secret, live *unstructured.Unstructured) []str
 func withKeys(secret blueprint.Secret) *unstructured.Unstructured {
 	object := secret.Object.DeepCopy()
 	data := make(map[string]any)
-	for _, keys := range []iter.Seq[string]{maps.Keys(secret.Generated), maps.Keys(secret.Fixed), maps.Keys(secret.Given)} {
+	for _, keys := range []iter.Seq[string]{maps.Keys(secret.Generated), maps.Keys(secret.Initial), maps.Keys(secret.Fixed), maps.Keys(secret.Given)} {
 		for key := range keys {
 			data[key] = ""
 		}

@@ -29,6 +29,8 @@ type State struct {
 	Objects map[string]string
 	Drift   []spec.Change // what others changed
 
+	Backups []spec.BackupCopy // newest first
+
 	Operations []Operation // the latest ones on record, oldest first
 
 	Environment Environment // of the cluster as it is now

@@ -28,6 +28,7 @@ type storeWork struct {
 	notes       map[string]string // how our wish for objects has changed, by "Kind/name"
 	version     string            // of the record, as this operation wrote it last
 	after       *observation      // the store when the work was done
+	setUp       bool              // the shop is set up again, though its release may stay
 	obsolete    []spec.ObjectRef  // recorded objects that the store no longer has; those of the chart are Helm's to remove
 }
 
@@ -49,6 +50,9 @@ func (f *Fleet) storeStepFrom(ctx context.Context, store *Store, o *observation)
 	s := store.Spec.WithDefaults()
 	d, err := f.desire(ctx, s, &env.Environment, o.record)
 	if err != nil {
+		return nil, err
+	}
+	if err := f.restorable(ctx, s, o); err != nil {
 		return nil, err
 	}
 	step := &Step{Target: StoreTarget(s.Name), Objects: d.outline(), warnings: slices.Concat(env.warnings, o.warnings)}
@@ -131,6 +135,7 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 	}
 	step.releases = o.record.Release.Digest != d.release.Digest
 	given := givenAnew(o.record, d.blueprint.Secrets)
+	work.setUp = slices.ContainsFunc(given, func(c spec.Change) bool { return c.Object.Name == blueprint.AdminName })
 	step.Changes = append(append(step.Changes, given...), work.drift.all()...)
 	switch {
 	case !o.record.Complete():
@@ -150,6 +155,9 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 		step.Action, step.Why = Repair, []string{"drift"}
 	default:
 		step.Action = None
+	}
+	if upgrades := work.upgrades(); len(upgrades) > 0 {
+		step.Why = append(step.Why, "a backup is made before, for versions change: "+strings.Join(upgrades, ", "))
 	}
 	return nil
 }

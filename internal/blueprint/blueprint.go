@@ -44,6 +44,7 @@ type Blueprint struct {
 type Secret struct {
 	Object    *unstructured.Unstructured // the Secret without data
 	Generated map[string]Alphabet        // key -> alphabet and length of a value that is made once and then kept
+	Initial   map[string]string          // key -> value that is not secret and, once it is there, others decide about
 	Fixed     map[string]string          // key -> value that is not secret (user and database names)
 	Given     map[string]spec.Secret     // key -> value from the specification; empty values are left out
 }

@@ -245,11 +245,12 @@ func TestSecrets(t *testing.T) {
 
 	type content struct {
 		Generated []string
+		Initial   map[string]string
 		Fixed     map[string]string
 		Given     map[string]string
 	}
 	wordpress := []string{
-		"auth-key", "auth-salt", "database-password", "database-root-password", "logged-in-key", "logged-in-salt",
+		"auth-key", "auth-salt", "database-keeper-password", "database-password", "database-root-password", "logged-in-key", "logged-in-salt",
 		"nonce-key", "nonce-salt", "secure-auth-key", "secure-auth-salt",
 	}
 	tests := map[string]struct {
@@ -261,7 +262,7 @@ func TestSecrets(t *testing.T) {
 			reason: "Whoever chooses no password gets a generated one.",
 			engine: woo(),
 			want: map[string]content{
-				"credentials": {Generated: wordpress},
+				"credentials": {Generated: wordpress, Initial: map[string]string{"database-user": "wordpress"}},
 				"admin":       {Generated: []string{"password"}, Fixed: map[string]string{"username": "admin", "email": "shop@acme.example"}},
 			},
 		},
@@ -269,7 +270,7 @@ func TestSecrets(t *testing.T) {
 			reason: "Given secrets stay in their own type until they are written.",
 			engine: given,
 			want: map[string]content{
-				"credentials": {Generated: wordpress},
+				"credentials": {Generated: wordpress, Initial: map[string]string{"database-user": "wordpress"}},
 				"admin":       {Fixed: map[string]string{"username": "admin", "email": "shop@acme.example"}, Given: map[string]string{"password": "chosen"}},
 				"smtp": {
 					Fixed: map[string]string{"host": "mail.example.com", "port": "587", "user": "shop", "from": "shop@acme.example"},
@@ -281,16 +282,22 @@ func TestSecrets(t *testing.T) {
 			reason: "A cache has a password of its own.",
 			engine: medusa(),
 			want: map[string]content{
-				"credentials": {Generated: []string{"cache-password", "cookie-secret", "database-password", "jwt-secret", "postgres-password"}},
-				"admin":       {Generated: []string{"password"}, Fixed: map[string]string{"username": "shop@acme.example", "email": "shop@acme.example"}},
+				"credentials": {
+					Generated: []string{"cache-password", "cookie-secret", "database-password", "jwt-secret", "postgres-password"},
+					Initial:   map[string]string{"database-user": "medusa"},
+				},
+				"admin": {Generated: []string{"password"}, Fixed: map[string]string{"username": "shop@acme.example", "email": "shop@acme.example"}},
 			},
 		},
 		"medusa without a cache": {
 			reason: "Nothing is made that nobody uses.",
 			engine: small,
 			want: map[string]content{
-				"credentials": {Generated: []string{"cookie-secret", "database-password", "jwt-secret", "postgres-password"}},
-				"admin":       {Generated: []string{"password"}, Fixed: map[string]string{"username": "shop@acme.example", "email": "shop@acme.example"}},
+				"credentials": {
+					Generated: []string{"cookie-secret", "database-password", "jwt-secret", "postgres-password"},
+					Initial:   map[string]string{"database-user": "medusa"},
+				},
+				"admin": {Generated: []string{"password"}, Fixed: map[string]string{"username": "shop@acme.example", "email": "shop@acme.example"}},
 			},
 		},
 		"chart": {reason: "A user's chart brings its own.", engine: chartEngine(), want: map[string]content{}},
@@ -303,7 +310,7 @@ func TestSecrets(t *testing.T) {
 			}
 			got := make(map[string]content)
 			for _, s := range b.Secrets {
-				c := content{Fixed: s.Fixed}
+				c := content{Initial: s.Initial, Fixed: s.Fixed}
 				for key, alphabet := range s.Generated {
 					c.Generated = append(c.Generated, key)
 					if alphabet.Length < 32 || strings.ContainsAny(alphabet.Characters, ":/@?#&%+ $'\"\\`") {
@@ -344,7 +351,7 @@ func TestForStoreErrors(t *testing.T) {
 		"no engine":  {"The specification is checked before anything is rendered.", "production", store(nil), "engine: exactly one"},
 		"too small":  {"Medusa with all its parts needs more than the basic plan.", "production", small, `allows 2Gi of memory, but medusa needs 3712Mi`},
 		"no service": {"A host needs something that answers for it.", "production", store(spec.Chart{Source: "./chart"}), "chart.service: must name"},
-		"storage":    {"Two volumes that each fit may be too much together.", "production", wide, "storage: content 30Gi and database 30Gi"},
+		"storage":    {"Two volumes that each fit may be too much together.", "production", wide, "storage: content 30Gi, database 30Gi and backups 5Gi"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

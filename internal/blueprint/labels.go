@@ -18,18 +18,33 @@ const (
 	LabelPlan   = "storeplatform.io/plan"
 	LabelEngine = "storeplatform.io/engine"
 	LabelRecord = "storeplatform.io/record" // on records: "store", "plan", "host"
-	LabelPhase  = "storeplatform.io/phase"  // "setup" on pods that install or migrate a shop
+	LabelPhase  = "storeplatform.io/phase"  // what a Job does, see the phases
 
 	LabelComponent = "app.kubernetes.io/component" // "web", "database", "worker", "cache", "server", "job"
 	LabelManagedBy = "app.kubernetes.io/managed-by"
 
-	AnnotationHost = "storeplatform.io/host" // on the Ingress of a domain: the host, which is too long for a label
+	AnnotationHost     = "storeplatform.io/host"     // on the Ingress of a domain: the host, which is too long for a label
+	AnnotationRotation = "storeplatform.io/rotation" // on pods that use the database: the store's rotation that they were made after
 
 	ReleaseName     = "store"       // of the Helm release in every store's namespace
 	CredentialsName = "credentials" // Secret of generated passwords and keys
 	AdminName       = "admin"       // Secret of the administrator's name and password
 	SMTPName        = "smtp"        // Secret of the mail relay
+	RotationName    = "rotation"    // Secret of passwords that are about to take the place of others
 	ServiceAccount  = "store"
+
+	BackupName = "backup" // CronJob of backups, which is also the template of other work on the data
+)
+
+// Values of [LabelPhase].
+const (
+	PhaseSetup   = "setup" // installs or migrates a shop
+	PhaseBackup  = "backup"
+	PhaseRestore = "restore"
+	PhaseServe   = "serve" // hands a backup to another store
+	PhaseFetch   = "fetch" // gets a backup of another store
+	PhaseCheck   = "check" // asks the shop whether it works
+	PhaseRotate  = "rotate"
 )
 
 // Values of [LabelComponent].
@@ -41,6 +56,11 @@ const (
 	componentCache    = "cache"
 	componentJob      = "job"
 )
+
+// Pauses tells whether a component stops while data are replaced.
+func Pauses(component string) bool {
+	return component == componentWeb || component == componentServer || component == componentWorker || component == componentJob
+}
 
 // commonLabels find everything of a store. They never change while the store exists.
 func commonLabels(fleet string, s spec.Store) map[string]string {

@@ -28,7 +28,8 @@ var wordpressKeys = []string{
 // secrets returns the Secrets of an embedded engine. A chart of the user's own brings its own.
 //
 // [CredentialsName] holds what nobody needs to know:
-//   - database-password: of the role that the shop uses
+//   - database-user, database-password: of the one of the two [DatabaseUsers] that the shop uses
+//   - database-keeper-password (WooCommerce): of the database's user that lets those two in and out
 //   - database-root-password (WooCommerce) or postgres-password (Medusa): of the database's superuser
 //   - auth-key … nonce-salt (WooCommerce): the eight keys and salts of WordPress
 //   - jwt-secret, cookie-secret (Medusa): sign sessions
@@ -40,12 +41,14 @@ func (r renderer) secrets() []Secret {
 	var all []Secret
 	switch engine := r.store.Engine.(type) {
 	case spec.WooCommerce:
-		generated := map[string]Alphabet{"database-password": password, "database-root-password": password}
+		generated := map[string]Alphabet{
+			"database-password": password, "database-keeper-password": password, "database-root-password": password,
+		}
 		for _, key := range wordpressKeys {
 			generated[key] = longKey
 		}
 		all = append(all,
-			Secret{Object: r.secret(CredentialsName), Generated: generated},
+			r.credentials(generated),
 			r.admin(engine.AdminUser, engine.AdminEmail, engine.AdminPassword))
 		if engine.SMTP != nil {
 			all = append(all, r.smtp(*engine.SMTP))
@@ -58,10 +61,35 @@ func (r renderer) secrets() []Secret {
 			generated["cache-password"] = password
 		}
 		all = append(all,
-			Secret{Object: r.secret(CredentialsName), Generated: generated},
+			r.credentials(generated),
 			r.admin(engine.AdminEmail, engine.AdminEmail, engine.AdminPassword)) // Medusa's users log in with their address
 	}
 	return all
+}
+
+func (r renderer) credentials(generated map[string]Alphabet) Secret {
+	first := DatabaseUsers(r.store.Engine.Kind())[0]
+	return Secret{Object: r.secret(CredentialsName), Generated: generated, Initial: map[string]string{"database-user": first}}
+}
+
+// DatabaseUsers are the two users of the database that the shop of an embedded engine uses in turn, so that the password of one
+// can change while it works with the other.
+func DatabaseUsers(engine spec.EngineKind) [2]string {
+	if engine == spec.KindMedusa {
+		return [2]string{"medusa", "medusa_b"}
+	}
+	return [2]string{"wordpress", "wordpress_b"}
+}
+
+// Rotation describes the Secret [RotationName] of a store: new passwords, and the user of the database who gets one. It has the
+// keys of [CredentialsName] and [AdminName] that they go to, and for=[spec.Store.Rotation].
+func Rotation(fleet string, s spec.Store, databaseUser string) Secret {
+	return Secret{
+		Object:    newRenderer(fleet, s).secret(RotationName),
+		Generated: map[string]Alphabet{"database-password": password, "password": password},
+		Initial:   map[string]string{"database-user": databaseUser},
+		Fixed:     map[string]string{"for": s.Rotation},
+	}
 }
 
 func (r renderer) admin(username, email string, given spec.Secret) Secret {

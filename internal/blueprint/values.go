@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"fmt"
 	"maps"
 	"strconv"
 	"strings"
@@ -8,10 +9,11 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// What one pod of a Job may use. The sums stay below the Job room of the smallest plan, with a rest for a backup.
+// What one pod of a Job may use. The sum of an engine's Jobs fits into the Job room of the smallest plan.
 var (
 	installRoom = spec.Component{RequestCPU: "100m", LimitCPU: "500m", RequestMemory: "256Mi", LimitMemory: "512Mi"}
 	cronRoom    = spec.Component{RequestCPU: "50m", LimitCPU: "250m", RequestMemory: "128Mi", LimitMemory: "320Mi"}
+	backupRoom  = spec.Component{RequestCPU: "50m", LimitCPU: "250m", RequestMemory: "64Mi", LimitMemory: "192Mi"}
 	migrateRoom = spec.Component{RequestCPU: "100m", LimitCPU: "500m", RequestMemory: "512Mi", LimitMemory: "768Mi"}
 )
 
@@ -30,16 +32,32 @@ func (r renderer) values() map[string]any {
 	}
 }
 
+// Versions are the images and plugins of an embedded engine; nil for a chart of the user's own.
+func (b *Blueprint) Versions() map[string]string {
+	images, ok := b.Values["images"].(map[string]any)
+	if !ok || b.Values["engine"] == nil {
+		return nil
+	}
+	out := make(map[string]string, len(images)+1)
+	for name, image := range images {
+		out[name] = fmt.Sprint(image)
+	}
+	if shop, ok := b.Values["woocommerce"].(map[string]any); ok {
+		out["woocommerce"] = fmt.Sprint(shop["version"])
+	}
+	return out
+}
+
 func (r renderer) wooCommerceValues(engine spec.WooCommerce) map[string]any {
 	values := r.commonValues()
 	library := engine.Registry + "/library/"
 	maps.Copy(values, map[string]any{
 		"images": map[string]any{
-			"web":      library + "wordpress:" + engine.WordPress + "-php" + spec.PHPVersion + "-apache",
-			"cli":      library + "wordpress:cli-" + spec.WPCLIVersion + "-php" + spec.PHPVersion,
+			"web":      library + "wordpress:" + engine.WordPress + "-php" + engine.PHP + "-apache",
+			"cli":      library + "wordpress:cli-" + spec.WPCLIVersion + "-php" + engine.PHP,
 			"database": library + "mariadb:" + spec.MariaDBVersion,
 		},
-		"jobs": map[string]any{"install": resources(installRoom), "cron": resources(cronRoom)},
+		"jobs": map[string]any{"install": resources(installRoom), "cron": resources(cronRoom), "backup": resources(backupRoom)},
 		"woocommerce": map[string]any{
 			"title":        engine.Title,
 			"locale":       engine.Locale,
@@ -67,7 +85,7 @@ func (r renderer) medusaValues(engine spec.Medusa) map[string]any {
 	}
 	maps.Copy(values, map[string]any{
 		"images": images,
-		"jobs":   map[string]any{"migrate": resources(migrateRoom)},
+		"jobs":   map[string]any{"migrate": resources(migrateRoom), "backup": resources(backupRoom)},
 		"medusa": map[string]any{
 			"cors":          strings.Join(origins, ","),
 			"worker":        engine.Worker,
@@ -96,10 +114,16 @@ func (r renderer) commonValues() map[string]any {
 		"labels":     labels,
 		"url":        r.url(),
 		"components": components,
+		"rotation":   r.store.Rotation,
 		"storage": map[string]any{
 			"class":    r.store.Storage.Class,
 			"content":  canonical(r.store.Storage.Content),
 			"database": canonical(r.store.Storage.Database),
+			"backups":  canonical(r.store.Backup.Size),
+		},
+		"backup": map[string]any{
+			"schedule": r.store.Backup.Schedule,
+			"keep":     int64(r.store.Backup.Keep),
 		},
 	}
 }

@@ -2,13 +2,16 @@ package chart_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -58,6 +61,10 @@ func TestJobNames(t *testing.T) {
 	larger.Plan = spec.Premium
 	image := medusa(true, true)
 	image.Image = "registry.example.com/shop:1.4.3"
+	rotated := func(s spec.Store) spec.Store {
+		s.Rotation = "2026-11"
+		return s
+	}
 	tests := map[string]struct {
 		reason    string
 		was, is   spec.Store
@@ -70,6 +77,10 @@ func TestJobNames(t *testing.T) {
 		"title":     {"The title is written by the Job.", store(woo()), wooWith(func(w *spec.WooCommerce) { w.Title = "Acme 2" }), true},
 		"password":  {"A secret leaves no trace, not even a changed name.", store(woo()), wooWith(func(w *spec.WooCommerce) { w.AdminPassword = "x" }), false},
 		"image":     {"A new Medusa brings migrations.", store(medusa(true, true)), store(image), true},
+		"rotation":  {"The administrator gets another password.", store(woo()), rotated(store(woo())), true},
+		"rotation of medusa": {
+			"The administrator gets another password.", store(medusa(true, true)), rotated(store(medusa(true, true))), true,
+		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,6 +101,39 @@ func jobName(t *testing.T, s spec.Store) string {
 	}
 	t.Fatal("no Job")
 	return ""
+}
+
+// TestRotation checks which pods are made anew when passwords change: all that read that of the database when they start, and nothing
+// that holds data.
+func TestRotation(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		engine spec.Engine
+		want   []string
+	}{
+		"woocommerce": {"Whatever runs PHP reads the password anew, and the database needs none.", woo(), []string{"CronJob/cron", "Deployment/web", "Job"}},
+		"medusa":      {"The cache keeps sessions, and its password stays.", medusa(true, true), []string{"Deployment/server", "Deployment/worker", "Job"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := store(tc.engine)
+			s.Rotation = "2026-11 $(X) {{ .Values.labels }}"
+			var got []string
+			for _, w := range workloads(t, render(t, blueprintOf(t, s).Values)) {
+				switch value, marked := w.template.Annotations[blueprint.AnnotationRotation]; {
+				case marked && value != s.Rotation:
+					t.Errorf("%s: marked %q, want %q", w.ref, value, s.Rotation)
+				case marked && strings.HasPrefix(w.ref, "Job/"):
+					got = append(got, "Job")
+				case marked:
+					got = append(got, w.ref)
+				}
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("%s Workloads that a rotation makes anew (-want +got):\n%s", tc.reason, diff)
+			}
+		})
+	}
 }
 
 // TestServersWaitForTheirMigrations checks that the name that Medusa's pods wait for is that of the Job.

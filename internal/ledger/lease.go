@@ -221,10 +221,10 @@ func (l *Lease) end(ctx context.Context, giveUp func() error) error {
 		l.held = now
 		return err
 	})
-	if apierrors.IsNotFound(err) {
+	if err == nil || apierrors.IsNotFound(err) {
 		return nil
 	}
-	return err
+	return fmt.Errorf("give up lease %s in namespace %s: %w", l.held.Name, blueprint.SystemNamespace, err)
 }
 
 func leaseName(fleet, store string) string { return "store." + fleet + "." + store }

@@ -24,8 +24,11 @@ const recordKey = "record"
 // Phases of an operation, in order.
 const (
 	PhaseGuardrails = "guardrails"
+	PhaseBackup     = "backup" // before an upgrade or a restore
 	PhaseRelease    = "release"
+	PhaseRestore    = "restore"
 	PhaseReady      = "ready"
+	PhaseCheck      = "check" // of an upgraded or restored shop
 	PhaseExpose     = "expose"
 	PhaseDone       = "done"
 	PhaseDelete     = "delete"
@@ -45,6 +48,12 @@ type Record struct {
 	// Previous is what the store was when it last became ready, while an update of it has not: Objects, Release and Environment are
 	// those of that time.
 	Previous *spec.Store `json:"previous,omitempty"`
+
+	Versions map[string]string `json:"versions,omitempty"` // images and plugins of the release when the last operation was done; nil = not known
+	Backups  []spec.BackupCopy `json:"backups,omitempty"`  // that there were when the last operation looked, newest first
+	Before   string            `json:"before,omitempty"`   // id of the backup made before an upgrade or a restore that is not done yet
+	Restored string            `json:"restored,omitempty"` // what [spec.Store.RestoreFrom] said when that was done
+	Rotated  string            `json:"rotated,omitempty"`  // what [spec.Store.Rotation] said when that was done
 
 	Environment *blueprint.Environment `json:"environment,omitempty"` // that the objects were made for
 

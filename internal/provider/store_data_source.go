@@ -36,6 +36,7 @@ type storeReportModel struct {
 	Release   releaseModel          `tfsdk:"release"`
 	Quota     map[string]usageModel `tfsdk:"quota"`
 	Drift     map[string]string     `tfsdk:"drift"`
+	Backups   types.List            `tfsdk:"backups"`
 
 	Operations []operationModel `tfsdk:"operations"`
 }
@@ -131,6 +132,20 @@ func (d *storeDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, 
 					},
 				},
 			},
+			"backups": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The backups in the store's volume `backups`, newest first.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id":             text("When it was made, in UTC, such as `20261123t030000z`."),
+					"reason":         text("Why it was made: `schedule`, `demand`, or before an `upgrade`, a `restore` or a `rollback`."),
+					"tables":         schema.Int64Attribute{Computed: true, MarkdownDescription: "Tables of the database."},
+					"rows":           schema.Int64Attribute{Computed: true, MarkdownDescription: "Rows of all tables together."},
+					"database_bytes": schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of the compressed dump, in bytes."},
+					"files":          schema.Int64Attribute{Computed: true, MarkdownDescription: "Uploaded and installed files."},
+					"content_bytes":  schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of their compressed archive, in bytes."},
+					"sha256":         text("Checksum of its manifest, which has those of the dump and the archive."),
+				}},
+			},
 			"quota": schema.MapNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "What the store may use and uses, by resource (`limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes and so on). The room of Jobs has the prefix `jobs.`.",
@@ -187,6 +202,7 @@ func storeReportModelFrom(ctx context.Context, st *storekit.State, diags *diag.D
 		Release:   releaseFrom(ctx, st.Release, diags),
 		Quota:     make(map[string]usageModel, len(st.Quota)),
 		Drift:     make(map[string]string),
+		Backups:   backupCopiesFrom(ctx, st.Backups, diags),
 	}
 	for _, one := range st.Operations {
 		m.Operations = append(m.Operations, operationModel{

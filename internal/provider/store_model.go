@@ -20,6 +20,9 @@ type storeModel struct {
 	Host               hostValue      `tfsdk:"host"`
 	Storage            types.Object   `tfsdk:"storage"`
 	Egress             types.String   `tfsdk:"egress"`
+	Backup             types.Object   `tfsdk:"backup"`
+	RestoreFrom        types.String   `tfsdk:"restore_from"`
+	Rotation           types.String   `tfsdk:"rotation"`
 	DeletionProtection types.Bool     `tfsdk:"deletion_protection"`
 	DataRetention      types.String   `tfsdk:"data_retention"`
 	OnFailure          types.String   `tfsdk:"on_failure"`
@@ -36,6 +39,7 @@ type storeModel struct {
 	URL        types.String `tfsdk:"url"`
 	Ready      types.Bool   `tfsdk:"ready"`
 	Release    types.Object `tfsdk:"release"`
+	Backups    types.List   `tfsdk:"backups"`
 	Quota      types.Map    `tfsdk:"quota"`
 	Objects    types.Map    `tfsdk:"objects"`
 	ClusterUID types.String `tfsdk:"cluster_uid"`
@@ -56,6 +60,7 @@ type wooCommerceModel struct {
 	Locale                 types.String `tfsdk:"locale"`
 	Version                types.String `tfsdk:"version"`
 	WordPressVersion       types.String `tfsdk:"wordpress_version"`
+	PHPVersion             types.String `tfsdk:"php_version"`
 	PluginSource           types.String `tfsdk:"plugin_source"`
 	PluginSHA256           types.String `tfsdk:"plugin_sha256"`
 	Registry               types.String `tfsdk:"registry"`
@@ -120,7 +125,7 @@ var (
 	wooCommerceTypes = map[string]attr.Type{
 		"title": types.StringType, "admin_email": types.StringType, "admin_user": types.StringType, "admin_password_wo": types.StringType,
 		"admin_password_wo_version": types.Int64Type, "locale": types.StringType, "version": types.StringType,
-		"wordpress_version": types.StringType, "plugin_source": types.StringType, "plugin_sha256": types.StringType,
+		"wordpress_version": types.StringType, "php_version": types.StringType, "plugin_source": types.StringType, "plugin_sha256": types.StringType,
 		"registry": types.StringType, "smtp": types.ObjectType{AttrTypes: smtpTypes},
 	}
 	medusaTypes = map[string]attr.Type{
@@ -175,6 +180,8 @@ func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Stor
 		Plan:          spec.PlanRef(m.Plan.ValueString()),
 		Host:          m.Host.ValueString(),
 		Egress:        spec.Egress(m.Egress.ValueString()),
+		RestoreFrom:   m.RestoreFrom.ValueString(),
+		Rotation:      m.Rotation.ValueString(),
 		AllowDeletion: !m.DeletionProtection.ValueBool() && !m.DeletionProtection.IsNull(),
 		Retention:     spec.DataRetention(m.DataRetention.ValueString()),
 		OnFailure:     spec.OnFailure(m.OnFailure.ValueString()),
@@ -184,6 +191,9 @@ func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Stor
 	}
 	if storage := decodeObject[storageModel](ctx, m.Storage, diags); storage != nil {
 		s.Storage = spec.Storage{Class: storage.Class.ValueString(), Content: storage.Content.ValueString(), Database: storage.Database.ValueString()}
+	}
+	if backup := decodeObject[backupModel](ctx, m.Backup, diags); backup != nil {
+		s.Backup = spec.Backup{Schedule: backup.Schedule.ValueString(), Keep: int(backup.Keep.ValueInt64()), Size: backup.Size.ValueString()}
 	}
 	switch m.engineKind() {
 	case spec.KindWooCommerce:
@@ -209,6 +219,7 @@ func (m storeModel) wooCommerce(ctx context.Context, diags *diag.Diagnostics) sp
 		Locale:        set.Locale.ValueString(),
 		Version:       set.Version.ValueString(),
 		WordPress:     set.WordPressVersion.ValueString(),
+		PHP:           set.PHPVersion.ValueString(),
 		PluginSource:  set.PluginSource.ValueString(),
 		PluginSHA256:  set.PluginSHA256.ValueString(),
 		Registry:      set.Registry.ValueString(),
@@ -298,6 +309,9 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		Plan:               spell[planRef](string(s.Plan)),
 		Host:               spell[host](s.Host),
 		Egress:             types.StringValue(string(s.Egress)),
+		Backup:             backupFrom(ctx, s.Backup, diags),
+		RestoreFrom:        optionalString(s.RestoreFrom),
+		Rotation:           optionalString(s.Rotation),
 		DeletionProtection: types.BoolValue(!s.AllowDeletion),
 		DataRetention:      types.StringValue(string(s.Retention)),
 		OnFailure:          optionalString(string(s.OnFailure)),
@@ -312,6 +326,7 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		Namespace:          types.StringValue(spec.NamespaceOf(s.Name)),
 		URL:                optionalString(st.URL),
 		Ready:              types.BoolValue(st.Ready),
+		Backups:            backupCopiesFrom(ctx, st.Backups, diags),
 		Objects:            stringMap(st.Objects),
 		ClusterUID:         types.StringValue(st.ClusterUID),
 	}
@@ -367,6 +382,7 @@ func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeMo
 		Locale:           types.StringValue(engine.Locale),
 		Version:          types.StringValue(engine.Version),
 		WordPressVersion: types.StringValue(engine.WordPress),
+		PHPVersion:       types.StringValue(engine.PHP),
 		PluginSource:     types.StringValue(engine.PluginSource),
 		PluginSHA256:     optionalString(engine.PluginSHA256),
 		Registry:         types.StringValue(engine.Registry),

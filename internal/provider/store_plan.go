@@ -76,6 +76,13 @@ func (p *storePlan) inherit(ctx context.Context) {
 	if p.config.Host.IsNull() {
 		assign(ctx, p, "host", &p.plan.Host, hostValue{StringValue: p.defaultHost()})
 	}
+	if p.config.Backup.IsNull() {
+		backup := types.ObjectNull(backupTypes)
+		if p.plan.engineKind() != spec.KindChart {
+			backup = backupFrom(ctx, backupDefaults(), &p.resp.Diagnostics)
+		}
+		assign(ctx, p, "backup", &p.plan.Backup, backup)
+	}
 	config := decodeObject[chartModel](ctx, p.config.Chart, &p.resp.Diagnostics)
 	plan := decodeObject[chartModel](ctx, p.plan.Chart, &p.resp.Diagnostics)
 	if config != nil && plan != nil && config.Target.IsNull() && !plan.Target.Equal(plan.Port) {
@@ -152,12 +159,13 @@ func (p *storePlan) derive(ctx context.Context) {
 
 // setLive plans what only the cluster can say: as it is in from, unknown when that is nil.
 func (p *storePlan) setLive(ctx context.Context, from *storeModel) {
-	live := storeModel{Ready: types.BoolUnknown(), Release: types.ObjectUnknown(releaseTypes)}
+	live := storeModel{Ready: types.BoolUnknown(), Release: types.ObjectUnknown(releaseTypes), Backups: types.ListUnknown(types.ObjectType{AttrTypes: backupCopyTypes})}
 	if from != nil {
 		live = *from
 	}
 	assign(ctx, p, "ready", &p.plan.Ready, live.Ready)
 	assign(ctx, p, "release", &p.plan.Release, live.Release)
+	assign(ctx, p, "backups", &p.plan.Backups, live.Backups)
 }
 
 // setObjects plans what the store consists of and may use.

@@ -77,6 +77,17 @@ func storeSchema(ctx context.Context) schema.Schema {
 				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 				MarkdownDescription: "What the pods may reach outside of the store: `web` (public addresses on TCP 80, 443 and 587) or `none`. Private networks, the cloud's metadata service, the nodes and the API server are out of reach either way. Default: `web`.",
 			},
+			"backup": backupAttribute(),
+			"restore_from": schema.StringAttribute{
+				Optional:            true,
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				MarkdownDescription: "Backup that takes the place of the data: an `id` of `backups`, or `store/id` for one of another store of the fleet. It is restored once, by the apply in which the value changes, after a backup of what is there; a new store begins with it. Meanwhile the shop is away. Taking it out changes nothing. Default: none.",
+			},
+			"rotation": schema.StringAttribute{
+				Optional:            true,
+				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+				MarkdownDescription: "Any text of at most 63 characters, such as a date. Changing it makes a new password of the database and, unless it is given, of the administrator, without downtime; the old ones are refused afterwards. Default: none.",
+			},
 			"deletion_protection": schema.BoolAttribute{
 				Optional: true, Computed: true,
 				Default:             booldefault.StaticBool(true),
@@ -91,7 +102,7 @@ func storeSchema(ctx context.Context) schema.Schema {
 			"on_failure": schema.StringAttribute{
 				Optional:            true,
 				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
-				MarkdownDescription: "What an apply does when the release is refused or does not become ready: `keep` leaves it as it is, to be looked at; `rollback` brings an update back to what last became ready, guardrails included (a create has nothing to go back to, and keeps); `uninstall` does the same for an update, and removes the release of a create. The apply fails in any case, and the next one goes on from there. An apply that is interrupted, or that loses the cluster, always keeps. Data and given passwords are not rolled back. Default: a create keeps, an update rolls back.",
+				MarkdownDescription: "What an apply does when the release is refused or does not become ready: `keep` leaves it as it is, to be looked at; `rollback` brings an update back to what last became ready, guardrails included (a create has nothing to go back to, and keeps); `uninstall` does the same for an update, and removes the release of a create. The apply fails in any case, and the next one goes on from there. An apply that is interrupted, or that loses the cluster, always keeps. An update that changes versions takes its data back too, to the backup that it began with; given passwords are not rolled back. Default: a create keeps, an update rolls back.",
 			},
 			"rollback_to": schema.Int64Attribute{
 				Optional:            true,
@@ -150,6 +161,20 @@ func storeSchema(ctx context.Context) schema.Schema {
 					},
 				},
 			},
+			"backups": schema.ListNestedAttribute{
+				Computed:            true,
+				MarkdownDescription: "The backups in the store's volume `backups`, newest first, as of the last refresh. See `restore_from`.",
+				NestedObject: schema.NestedAttributeObject{Attributes: map[string]schema.Attribute{
+					"id":             schema.StringAttribute{Computed: true, MarkdownDescription: "When it was made, in UTC, such as `20261123t030000z`."},
+					"reason":         schema.StringAttribute{Computed: true, MarkdownDescription: "Why it was made: `schedule`, `demand`, or before an `upgrade`, a `restore` or a `rollback`."},
+					"tables":         schema.Int64Attribute{Computed: true, MarkdownDescription: "Tables of the database."},
+					"rows":           schema.Int64Attribute{Computed: true, MarkdownDescription: "Rows of all tables together."},
+					"database_bytes": schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of the compressed dump, in bytes."},
+					"files":          schema.Int64Attribute{Computed: true, MarkdownDescription: "Uploaded and installed files."},
+					"content_bytes":  schema.Int64Attribute{Computed: true, MarkdownDescription: "Size of their compressed archive, in bytes."},
+					"sha256":         schema.StringAttribute{Computed: true, MarkdownDescription: "Checksum of its manifest, which has those of the dump and the archive."},
+				}},
+			},
 			"quota": schema.MapAttribute{
 				ElementType: types.StringType, Computed: true,
 				MarkdownDescription: "What the plan lets the store use: `limits.cpu` in cores, `limits.memory` in bytes, `pods`, `requests.storage` in bytes, and with `jobs.` before it the room of Jobs. How much of that is used changes by the minute: see the data source `storeplatform_store`.",
@@ -181,6 +206,23 @@ func storageSize(description, size string) schema.StringAttribute {
 		MarkdownDescription: fmt.Sprintf("%s Default: `%s`.", description, size),
 		PlanModifiers:       []planmodifier.String{keepSpelling[quantity]{}},
 		Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
+	}
+}
+
+func backupAttribute() schema.SingleNestedAttribute {
+	defaults := backupDefaults()
+	return schema.SingleNestedAttribute{
+		Optional: true, Computed: true,
+		MarkdownDescription: "Backups of the database and the uploaded files, in a volume of the store. One is made before every change of versions and every restore in any case. Not for `chart`.",
+		Attributes: map[string]schema.Attribute{
+			"schedule": optionalText("When further ones are made: a cron expression of five fields in UTC, such as `0 3 * * *`. Default: none; only those before upgrades and restores."),
+			"keep": schema.Int64Attribute{
+				Optional: true, Computed: true, Default: int64default.StaticInt64(int64(defaults.Keep)),
+				Validators:          []validator.Int64{int64validator.AtLeast(1)},
+				MarkdownDescription: fmt.Sprintf("How many backups stay, 1 to %d: a new one removes the oldest. Default: `%d`.", spec.MaxBackups, defaults.Keep),
+			},
+			"size": storageSize("Size of their volume, in bytes.", defaults.Size),
+		},
 	}
 }
 
@@ -230,6 +272,7 @@ func wooCommerceAttribute() schema.SingleNestedAttribute {
 			"locale":                    textWithDefault("WordPress locale, such as `de_DE`.", defaults.Locale),
 			"version":                   textWithDefault("Exact version of WooCommerce.", defaults.Version),
 			"wordpress_version":         textWithDefault("Exact version of WordPress.", defaults.WordPress),
+			"php_version":               textWithDefault("Version of PHP, such as `8.4`. Which ones will do depends on `wordpress_version`.", defaults.PHP),
 			"plugin_source":             textWithDefault("URL that the WooCommerce plugin is fetched from, with `%s` in place of the version.", defaults.PluginSource),
 			"plugin_sha256":             optionalText("SHA-256 of the plugin archive, 64 hexadecimal digits. Default: none; the archive is not checked."),
 			"registry":                  textWithDefault("Registry that serves the images.", defaults.Registry),

@@ -52,8 +52,9 @@ func undecided(err *spec.FieldError, unknown map[string]bool, config storeModel)
 			return true
 		}
 	}
-	// Which WordPress is old enough depends on the WooCommerce.
-	return err.Path == "woocommerce.wordpress_version" && unknown["woocommerce.version"]
+	// Which WordPress is old enough depends on the WooCommerce, and which PHP will do on the WordPress.
+	return err.Path == "woocommerce.wordpress_version" && unknown["woocommerce.version"] ||
+		err.Path == "woocommerce.php_version" && unknown["woocommerce.wordpress_version"]
 }
 
 // oneEngine reports a store with two engines or none.
@@ -100,6 +101,7 @@ func (m storeModel) unknownInputs() map[string]bool {
 		"name": m.Name, "owner": m.Owner, "plan": m.Plan, "host": m.Host, "storage": m.Storage, "egress": m.Egress,
 		"deletion_protection": m.DeletionProtection, "data_retention": m.DataRetention, "adopt_existing": m.AdoptExisting,
 		"ignore_drift": m.IgnoreDrift, "on_failure": m.OnFailure, "rollback_to": m.RollbackTo,
+		"backup": m.Backup, "restore_from": m.RestoreFrom, "rotation": m.Rotation,
 		"woocommerce": m.WooCommerce, "medusa": m.Medusa, "chart": m.Chart,
 	} {
 		collectUnknown(name, value, out)

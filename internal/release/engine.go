@@ -176,6 +176,19 @@ func (e *Engine) Unlock(ctx context.Context, namespace, name, note string) error
 	return err
 }
 
+// Supersede marks an earlier revision as superseded: Helm passes over its own last write that fails to do so.
+func (e *Engine) Supersede(ctx context.Context, namespace, name string, revision int) error {
+	_, err := e.run(ctx, Request{Name: name, Namespace: namespace}, func(cfg *action.Configuration) (*helmrelease.Release, error) {
+		rel, err := cfg.Releases.Get(name, revision)
+		if err != nil {
+			return nil, err
+		}
+		rel.SetStatus(helmrelease.StatusSuperseded, "superseded; marked by storeplatform")
+		return rel, cfg.Releases.Update(rel)
+	})
+	return err
+}
+
 // actionTimeout bounds single requests of an action: nothing in it waits for pods.
 const actionTimeout = time.Minute
 

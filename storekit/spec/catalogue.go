@@ -33,3 +33,20 @@ func compatible(woocommerce, wordpress string) bool {
 	v, err := semver.NewVersion(wordpress)
 	return err != nil || !v.LessThan(semver.MustParse(minWordPress(woocommerce)))
 }
+
+// phpVersions are those of which there is an image for a WordPress version, and which it supports (make.wordpress.org/core, PHP
+// compatibility). 8.1 and older have no security fixes any more.
+func phpVersions(wordpress string) []string {
+	all := []string{"8.2", "8.3", "8.4", "8.5"}
+	v, err := semver.NewVersion(wordpress)
+	switch {
+	case err != nil || !v.LessThan(semver.MustParse("6.9")):
+		return all
+	case !v.LessThan(semver.MustParse("6.7")):
+		return all[:3]
+	case !v.LessThan(semver.MustParse("6.4")):
+		return all[:2]
+	default:
+		return all[:1]
+	}
+}

@@ -20,6 +20,16 @@ type Store struct {
 	Host    string  // name the shop answers to; empty = no ingress of its own (domains can be bound later)
 	Storage Storage // of the store's volumes
 	Egress  Egress  // default EgressWeb
+	Backup  Backup  // of the data of an embedded engine
+
+	// RestoreFrom is a backup that takes the place of the data: its id, or "store/id" of another store of the fleet. A backup is
+	// restored once, when the value changes; it stays at that until the value changes again.
+	RestoreFrom string
+
+	// Rotation is any text. Another one than before, unless it is empty, makes a new password for the shop at its database, and for
+	// the administrator where that one was generated, without downtime. Everything else generated stays: the keys, salts and secrets
+	// that sign sessions, and the passwords of the cache and of the database's superuser.
+	Rotation string
 
 	AllowDeletion bool          // false (the default) protects the store from every kind of deletion
 	Retention     DataRetention // what deletion does to the volumes, default RetainData
@@ -121,6 +131,9 @@ func (s Store) WithDefaults() Store {
 	if s.Storage.Database == "" {
 		s.Storage.Database = "5Gi"
 	}
+	if _, isChart := s.Engine.(Chart); !isChart {
+		s.Backup = s.Backup.withDefaults()
+	}
 	s.Host = NormalHost(s.Host)
 	if s.Engine != nil {
 		s.Engine = s.Engine.withDefaults()
@@ -148,12 +161,21 @@ func (s Store) Validate() error {
 	if s.RollbackTo < 0 {
 		errs.add("rollback_to", strconv.Itoa(s.RollbackTo), "must be a revision of the release, 1 or more")
 	}
+	errs.restoreFrom(s)
+	if len(s.Rotation) > maxRotation {
+		errs.add("rotation", s.Rotation, "must be at most %d characters", maxRotation)
+	}
 	if s.Engine == nil {
 		errs.add("engine", "", "exactly one of woocommerce, medusa and chart must be set")
 		return errs
 	}
 	errs.under(string(s.Engine.Kind()), s.Engine.validate())
-	if chart, ok := s.Engine.(Chart); ok && s.Host != "" && chart.Service == "" {
+	switch chart, ok := s.Engine.(Chart); {
+	case !ok:
+		errs.under("backup", s.Backup.validate())
+	case s.Backup != (Backup{}) || s.RestoreFrom != "" || s.Rotation != "":
+		errs.add("engine", string(KindChart), "has no backups and no passwords that storeplatform knows of: leave backup, restore_from and rotation out")
+	case s.Host != "" && chart.Service == "":
 		errs.add("chart.service", "", "must name the Service that answers for host %s", s.Host)
 	}
 	plan, err := s.Plan.Plan()
@@ -193,7 +215,11 @@ func (e *FieldErrors) storage(s Store, plan Plan) {
 	}
 	limit := resource.MustParse(plan.MaxVolume)
 	var total resource.Quantity
-	for path, value := range map[string]string{"storage.content": s.Storage.Content, "storage.database": s.Storage.Database} {
+	sizes := map[string]string{"storage.content": s.Storage.Content, "storage.database": s.Storage.Database}
+	if s.Engine.Kind() != KindChart {
+		sizes["backup.size"] = s.Backup.Size
+	}
+	for path, value := range sizes {
 		q, err := ParseQuantity(value)
 		switch {
 		case err != nil:
@@ -205,7 +231,7 @@ func (e *FieldErrors) storage(s Store, plan Plan) {
 		}
 	}
 	if s.Engine.Kind() != KindChart && total.Cmp(resource.MustParse(plan.Storage)) > 0 {
-		e.add("storage", "", "content %s and database %s are together above what plan %q allows (%s)", s.Storage.Content, s.Storage.Database, plan.Name, plan.Storage)
+		e.add("storage", "", "content %s, database %s and backups %s are together above what plan %q allows (%s)", s.Storage.Content, s.Storage.Database, s.Backup.Size, plan.Name, plan.Storage)
 	}
 }
 

@@ -10,6 +10,9 @@ type storeJSON struct {
 	Host          string        `json:"host,omitempty"`
 	Storage       Storage       `json:"storage"`
 	Egress        Egress        `json:"egress"`
+	Backup        Backup        `json:"backup,omitzero"`
+	RestoreFrom   string        `json:"restore_from,omitempty"`
+	Rotation      string        `json:"rotation,omitempty"`
 	AllowDeletion bool          `json:"allow_deletion,omitempty"`
 	Retention     DataRetention `json:"data_retention"`
 	OnFailure     OnFailure     `json:"on_failure,omitempty"`
@@ -25,6 +28,7 @@ type storeJSON struct {
 func (s Store) MarshalJSON() ([]byte, error) {
 	out := storeJSON{
 		Name: s.Name, Owner: s.Owner, Plan: s.Plan, Host: s.Host, Storage: s.Storage, Egress: s.Egress,
+		Backup: s.Backup, RestoreFrom: s.RestoreFrom, Rotation: s.Rotation,
 		AllowDeletion: s.AllowDeletion, Retention: s.Retention, OnFailure: s.OnFailure, RollbackTo: s.RollbackTo,
 		Adopt: s.Adopt, Ignore: s.Ignore,
 	}
@@ -47,6 +51,7 @@ func (s *Store) UnmarshalJSON(data []byte) error {
 	}
 	*s = Store{
 		Name: in.Name, Owner: in.Owner, Plan: in.Plan, Host: in.Host, Storage: in.Storage, Egress: in.Egress,
+		Backup: in.Backup, RestoreFrom: in.RestoreFrom, Rotation: in.Rotation,
 		AllowDeletion: in.AllowDeletion, Retention: in.Retention, OnFailure: in.OnFailure, RollbackTo: in.RollbackTo,
 		Adopt: in.Adopt, Ignore: in.Ignore,
 	}

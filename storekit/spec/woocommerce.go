@@ -1,5 +1,10 @@
 package spec
 
+import (
+	"slices"
+	"strings"
+)
+
 // WooCommerce runs WordPress with the WooCommerce plugin on MariaDB.
 type WooCommerce struct {
 	Title         string `json:"title"`             // name of the shop
@@ -9,6 +14,7 @@ type WooCommerce struct {
 	Locale        string `json:"locale"`            // WordPress locale, default "en_US"
 	Version       string `json:"version"`           // WooCommerce, default [WooCommerceVersion]
 	WordPress     string `json:"wordpress_version"` // default [WordPressVersion]
+	PHP           string `json:"php_version"`       // default [PHPVersion]
 	PluginSource  string `json:"plugin_source"`     // https URL of the plugin archive, with "%s" for the version, default wordpress.org
 	PluginSHA256  string `json:"plugin_sha256"`     // of the archive, hexadecimal; empty = not checked
 	Registry      string `json:"registry"`          // registry that serves the images instead of docker.io
@@ -40,6 +46,7 @@ func (w WooCommerce) withDefaults() Engine {
 	setDefault(&w.Locale, "en_US")
 	setDefault(&w.Version, WooCommerceVersion)
 	setDefault(&w.WordPress, WordPressVersion)
+	setDefault(&w.PHP, PHPVersion)
 	setDefault(&w.PluginSource, "https://downloads.wordpress.org/plugin/woocommerce.%s.zip")
 	setDefault(&w.Registry, DefaultRegistry)
 	if w.SMTP != nil {
@@ -69,6 +76,9 @@ func (w WooCommerce) validate() FieldErrors {
 	}
 	if !compatible(w.Version, w.WordPress) {
 		errs.add("wordpress_version", w.WordPress, "is too old for WooCommerce %s, which needs WordPress %s or newer", w.Version, minWordPress(w.Version))
+	}
+	if supported := phpVersions(w.WordPress); !slices.Contains(supported, w.PHP) {
+		errs.add("php_version", w.PHP, "must be one of %s for WordPress %s", strings.Join(supported, ", "), w.WordPress)
 	}
 	if w.SMTP != nil {
 		if w.SMTP.Host == "" {

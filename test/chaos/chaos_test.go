@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	slots = make(chan struct{}, 2) // two points work at a time, whatever the machine
+	slots = make(chan struct{}, workers()) // points that work at a time, whatever the machine
 	tried atomic.Int64
 )
 
@@ -115,6 +115,14 @@ func forEachOperation(t *testing.T, test func(*testing.T, *bench, operation)) {
 			})
 		}
 	}
+}
+
+// workers is how many points work at a time: beside other tests fewer than alone.
+func workers() int {
+	if full() {
+		return 4
+	}
+	return 2
 }
 
 func full() bool { return os.Getenv(fullVariable) == "full" }

@@ -111,7 +111,7 @@ func (b *bench) disturb(t *testing.T, o operation, f fault, n int, want referenc
 		t.Errorf("the operation returned %s after its time was up, at most %s are allowed", returned.Sub(*when).Round(time.Second), obedience)
 	}
 	if failure != nil {
-		if !tr.eye.names(failure, at) {
+		if !names(failure, at) {
 			t.Errorf("the error does not name what %s was about: %v", at, failure)
 		}
 		var step *storekit.StepError
@@ -128,13 +128,13 @@ func (b *bench) disturb(t *testing.T, o operation, f fault, n int, want referenc
 }
 
 // names tells whether an error says which object a request was about; of a list, which kind of objects, or the namespace.
-func (e *eye) names(err error, r request) bool {
+func names(err error, r request) bool {
 	if r.Kind == "" {
 		return true // discovery is about the API server as a whole
 	}
 	words := []string{r.Name}
 	if r.Name == "" {
-		words = []string{r.Kind, e.kind(r.Kind), r.Namespace}
+		words = []string{r.Kind, kind(r.Kind), r.Namespace}
 	}
 	return slices.ContainsFunc(words, func(word string) bool { return word != "" && strings.Contains(err.Error(), word) })
 }

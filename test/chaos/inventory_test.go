@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 )
@@ -62,7 +63,7 @@ func newEye(cluster *testcluster.Cluster) (*eye, error) {
 type inventory struct {
 	namespace types.UID            // empty when there is none
 	dying     bool                 // the namespace is being deleted
-	objects   map[string]types.UID // by "Kind/name", but for what other objects own and the release records
+	objects   map[string]types.UID // by "Kind/name", but for what other objects own, the release records and Jobs on backups
 	releases  []string             // statuses of the release records, but for those that are history
 	revision  int                  // the latest of the release; 0 when there is none
 	hosts     []string             // that are claimed
@@ -90,7 +91,8 @@ func (e *eye) look(ctx context.Context, s subject) (*inventory, error) {
 			return nil, fmt.Errorf("list %s: %w", resource.Resource, err)
 		}
 		for _, item := range list.Items {
-			if len(item.OwnerReferences) == 0 && item.Labels["owner"] != "helm" {
+			passing := item.Labels["storeplatform.io/phase"] != "" // a Job that made a backup, and goes by itself
+			if len(item.OwnerReferences) == 0 && item.Labels["owner"] != "helm" && !passing {
 				i.objects[kind+"/"+item.Name] = item.UID
 			}
 		}
@@ -179,11 +181,11 @@ func host(record corev1.ConfigMap) string {
 // digest ends the names of Jobs: they are made from what the Job does, which includes the store's host.
 var digest = regexp.MustCompile("-[0-9a-f]{10}$")
 
-// kind is the kind of a plural name, or that name itself where stores have none of it.
-func (e *eye) kind(plural string) string {
-	for kind, resource := range e.resources {
-		if resource.Resource == plural {
-			return kind
+// kind is the kind of a plural name, or that name itself where it is not known.
+func kind(plural string) string {
+	for _, known := range kube.KnownKinds() {
+		if known.Resource == plural {
+			return known.Kind
 		}
 	}
 	return plural

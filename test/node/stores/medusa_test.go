@@ -35,11 +35,18 @@ func TestMedusa(t *testing.T) {
 	t.Run("NothingIsPlanned", tf.planNothing)
 	shirt := &product{shop: shop}
 	must(t, "ProductIsCreated", func(t *testing.T) { shirt.create(t, client) })
+	must(t, "Data", func(t *testing.T) {
+		data := &shopData{
+			client: client, namespace: atelierNamespace, pausing: []string{"server", "worker"}, check: shirt.check, host: atelierHost,
+			destroy: `ask "DROP TABLE product CASCADE; CREATE SCHEMA new; CREATE TABLE new.new (id int);"`,
+		}
+		data.survives(t)
+	})
 	t.Run("Browser", func(t *testing.T) { browseAtelier(t, client) })
 	t.Run("ShopSurvives", func(t *testing.T) { atelierSurvives(t, client, shirt) })
 	t.Run("Confinement", func(t *testing.T) {
 		watched.expect(t, map[string]int{
-			"job/database": 1000, "job/migrate": 1000, "job/admin": 1000, "job/done": 1000, "server/migrations": 1000, "server/server": 1000,
+			"job/database": 1000, "job/migrate": 1000, "job/admin": 1000, "job/done": 1000, "job/data": 1000, "server/migrations": 1000, "server/server": 1000,
 			"worker/migrations": 1000, "worker/worker": 1000, "database/database": 999, "cache/cache": 999,
 		})
 	})

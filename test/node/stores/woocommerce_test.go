@@ -56,10 +56,19 @@ func TestWooCommerce(t *testing.T) {
 	must(t, "AdministratorLogsIn", func(t *testing.T) { logIn(t, client, shop) })
 	t.Run("Browser", func(t *testing.T) { browseShop(t, client) })
 	must(t, "AdministratorWrites", content.write)
+	must(t, "Data", func(t *testing.T) {
+		data := &shopData{
+			client: client, namespace: shopNamespace, pausing: []string{"web"}, check: content.check, host: shopHost,
+			destroy: `ask "DROP TABLE wordpress.wp_posts; CREATE TABLE wordpress.new (id int);"`,
+			spoil:   `ask "CREATE TABLE wordpress.new (id int); CREATE VIEW wordpress.empty AS SELECT id FROM wordpress.new; DROP TABLE wordpress.new;"`,
+			mend:    `ask "DROP VIEW wordpress.empty;"`,
+		}
+		data.survives(t)
+	})
 	t.Run("ShopSurvives", func(t *testing.T) { shopSurvives(t, client, content) })
 	t.Run("CronRuns", func(t *testing.T) { runCron(t, client) })
 	t.Run("Confinement", func(t *testing.T) {
-		watched.expect(t, map[string]int{"web/core": 33, "web/web": 33, "job/core": 33, "job/install": 33, "job/cron": 33, "database/database": 999})
+		watched.expect(t, map[string]int{"web/core": 33, "web/web": 33, "job/core": 33, "job/install": 33, "job/cron": 33, "job/data": 33, "database/database": 999})
 	})
 	t.Run("Destroy", func(t *testing.T) { t.Logf("terraform destroy took %.0f s.", tf.destroy(t).Seconds()) })
 }

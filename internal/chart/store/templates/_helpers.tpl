@@ -110,9 +110,27 @@ metadata:
     {{- include "store.labels" . | nindent 4 }}
 data:
   {{- (.root.Files.Glob (printf "files/%s/*" .root.Values.engine)).AsConfig | nindent 2 }}
+  {{- (.root.Files.Glob "files/data/*").AsConfig | nindent 2 }}
 {{- end }}
 
-{{/* Changes with the engine's files. On a pod template it makes new pods, which mounts of single files need. */}}
+{{/*
+Changes with the engine's files. On a pod template it makes new pods, which mounts of single files need. What Jobs for data alone
+read is left out.
+*/}}
 {{- define "store.checksum" -}}
-storeplatform.io/files: {{ (.Files.Glob (printf "files/%s/*" .Values.engine)).AsConfig | sha256sum | trunc 16 | quote }}
+{{- $used := dict }}
+{{- range $path, $content := .Files.Glob (printf "files/%s/*" .Values.engine) }}
+{{- if ne (base $path) "database.sh" }}
+{{- $_ := set $used (base $path) (toString $content) }}
+{{- end }}
+{{- end -}}
+storeplatform.io/files: {{ toYaml $used | sha256sum | trunc 16 | quote }}
+{{- end }}
+
+{{/*
+Changes with the passwords. On the template of all that connects to the database it makes new pods, which read them, and tells
+which pods have.
+*/}}
+{{- define "store.rotation" -}}
+{{- with .Values.rotation }}storeplatform.io/rotation: {{ . | quote }}{{ end }}
 {{- end }}

@@ -5,7 +5,7 @@ set -eu
 secret() { cat "/secrets/credentials/$1"; }
 
 # No TLS within the store: sslmode is PostgreSQL's spelling, ssl_mode that of Medusa before 2.21, which strips it too early now.
-DATABASE_URL="postgres://medusa:$(secret database-password)@database:5432/medusa?sslmode=disable&ssl_mode=disable"
+DATABASE_URL="postgres://$(secret database-user):$(secret database-password)@database:5432/medusa?sslmode=disable&ssl_mode=disable"
 JWT_SECRET=$(secret jwt-secret)
 COOKIE_SECRET=$(secret cookie-secret)
 export DATABASE_URL JWT_SECRET COOKIE_SECRET

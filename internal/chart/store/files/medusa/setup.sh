@@ -2,8 +2,9 @@
 # Speaks with the database as the shop. A server must not start on a database that its own migrations have not reached, so a setup
 # Job marks its name when it is done, and servers wait for that name.
 set -eu
+PGUSER=$(cat /secrets/credentials/database-user)
 PGPASSWORD=$(cat /secrets/credentials/database-password)
-export PGPASSWORD PGHOST=database PGUSER=medusa PGDATABASE=medusa PGCONNECT_TIMEOUT=5
+export PGUSER PGPASSWORD PGHOST=database PGDATABASE=medusa PGCONNECT_TIMEOUT=5
 
 ask() { # a variable of psql, so that no name becomes SQL
 	echo "$1" | psql --no-psqlrc --quiet --tuples-only --no-align --set=ON_ERROR_STOP=1 --set=setup="${SETUP:-}"

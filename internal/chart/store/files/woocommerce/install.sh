@@ -14,6 +14,7 @@ if ! wp core is-installed; then
 		--prompt=admin_password </secrets/admin/password >/dev/null
 	wp rewrite structure '/%postname%/'
 fi
+php /etc/store/admin.php
 wp core update-db
 wp option update blogname "$SHOP_TITLE"
 

@@ -49,6 +49,8 @@ node_modules.
     secretName: credentials
     defaultMode: 288 # 0440: the group is fsGroup
     items:
+      - key: database-user
+        path: database-user
       - key: database-password
         path: database-password
       - key: jwt-secret
@@ -110,6 +112,7 @@ spec:
         {{- $labels | nindent 8 }}
       annotations:
         {{- include "store.checksum" .root | nindent 8 }}
+        {{- include "store.rotation" .root | nindent 8 }}
     spec:
       {{- include "store.pod" (dict "uid" 1000) | nindent 6 }}
       terminationGracePeriodSeconds: 60

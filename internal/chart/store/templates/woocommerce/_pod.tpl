@@ -4,8 +4,8 @@
   value: database
 - name: WORDPRESS_DB_NAME
   value: wordpress
-- name: WORDPRESS_DB_USER
-  value: wordpress
+- name: WORDPRESS_DB_USER_FILE
+  value: /secrets/credentials/database-user
 - name: WORDPRESS_DB_PASSWORD_FILE
   value: /secrets/credentials/database-password
 {{- range include "woocommerce.keys" . | fromYamlArray }}
@@ -75,6 +75,8 @@ Secrets are readable for the group (mode 0440), which is fsGroup.
     secretName: credentials
     defaultMode: 288 # 0440
     items:
+      - key: database-user
+        path: database-user
       - key: database-password
         path: database-password
       {{- range include "woocommerce.keys" . | fromYamlArray }}

@@ -1,0 +1,197 @@
+package storekit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// Why a backup is made.
+const (
+	backupOnDemand = "demand"
+	beforeUpgrade  = "upgrade"
+	beforeRestore  = "restore"
+	beforeRollback = "rollback"
+)
+
+// Backup copies the data of a store to its volume for backups, now. Its result has the store with all its backups.
+func (f *Fleet) Backup(ctx context.Context, store string, opts ...RunOption) (*Result, error) {
+	o, err := f.look(ctx, store)
+	switch {
+	case err != nil:
+		return nil, err
+	case o.namespace == nil:
+		return nil, fmt.Errorf("store %q of fleet %q: %w", store, f.name, ErrNotFound)
+	case !o.ours:
+		return nil, f.notOwned(store, o.namespace)
+	case !o.record.Complete():
+		return nil, fmt.Errorf("back up store %q: its last operation did not finish: apply it first", store)
+	}
+	step := Step{Target: StoreTarget(store), Action: BackUp, Why: []string{"asked for"}}
+	step.run = func(ctx context.Context, op *operation) error { return op.backUpNow(ctx, store, o) }
+	return f.Up(ctx, &Preview{Fleet: f.name, Steps: []Step{step}, fleet: f}, opts...)
+}
+
+// backUpNow makes a backup of a store that is otherwise left alone.
+func (op *operation) backUpNow(ctx context.Context, store string, o *observation) error {
+	f := op.fleet
+	f.touched(store)
+	version, err := op.unchanged(ctx, store, o)
+	if err != nil {
+		return err
+	}
+	work := &storeWork{desired: &desired{spec: o.record.Spec}, observed: o, version: version}
+	op.enter(ledger.PhaseBackup)
+	if _, err := op.backUp(ctx, work, backupOnDemand); err != nil {
+		return err
+	}
+	state, err := f.Get(ctx, store)
+	if err != nil {
+		return err
+	}
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	op.result.Stores[store] = state
+	return nil
+}
+
+// protectData makes a backup before versions of a shop that runs change, once for all attempts.
+func (op *operation) protectData(ctx context.Context, work *storeWork) error {
+	record := work.observed.record
+	if op.undoing != "" {
+		return nil
+	}
+	if record.Before != "" {
+		op.before = record.Before
+		return nil
+	}
+	if len(work.upgrades()) == 0 {
+		return nil
+	}
+	op.enter(ledger.PhaseBackup)
+	id, err := op.backUp(ctx, work, beforeUpgrade)
+	if errors.Is(err, errNoJobs) {
+		op.warn("no backup was made before the upgrade: %v. Backups begin with it", err)
+		return nil
+	}
+	op.before = id
+	return err
+}
+
+// upgrades says which versions of a shop that runs are to change: "web docker.io/library/wordpress:7.0.2 -> …".
+func (w *storeWork) upgrades() []string {
+	record, d := w.observed.record, w.desired
+	wanted := d.blueprint.Versions()
+	switch {
+	case record == nil || record.Release.Revision == 0 || record.Release.Digest == d.release.Digest || wanted == nil:
+		return nil
+	case d.revision > 0:
+		return []string{fmt.Sprintf("those of revision %d come back", d.revision)}
+	case record.Versions == nil:
+		return []string{"those that run are not on record"}
+	}
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(wanted)) {
+		if before := record.Versions[name]; before != "" && before != wanted[name] {
+			out = append(out, fmt.Sprintf("%s %s -> %s", name, before, wanted[name]))
+		}
+	}
+	return out
+}
+
+// versions are the images and plugins that the release has; nil when that is not known.
+func (w *storeWork) versions() map[string]string {
+	d := w.desired
+	switch {
+	case d.release.Digest == w.observed.record.Release.Digest && w.observed.record.Versions != nil:
+		return w.observed.record.Versions
+	case d.revision > 0:
+		return nil // of a revision made long ago
+	}
+	return d.blueprint.Versions()
+}
+
+// backUp makes a backup and notes it in the record. It returns its id.
+func (op *operation) backUp(ctx context.Context, work *storeWork, reason string) (string, error) {
+	id := spec.BackupID(time.Now())
+	_, protected := work.desired.spec.RestoreSource()
+	said, err := op.runJob(ctx, work.desired, storeJob{
+		name: "backup-" + id, phase: blueprint.PhaseBackup, args: []string{"backup"},
+		env: []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}, {Name: "BACKUP_REASON", Value: reason}, {Name: "BACKUP_PROTECT", Value: protected}},
+	})
+	if err != nil {
+		return "", err
+	}
+	copies := parseBackups(said)
+	if !slices.ContainsFunc(copies, func(b spec.BackupCopy) bool { return b.ID == id }) {
+		return "", fmt.Errorf("job backup-%s of namespace %s ended well, but does not list the backup that it made", id, work.desired.spec.Namespace())
+	}
+	op.decide("backup %s was made: %s", id, backupReasons()[reason])
+	next := *work.observed.record
+	next.Backups = copies
+	if reason == beforeUpgrade || reason == beforeRestore {
+		next.Before = id
+	}
+	return id, op.save(ctx, work, &next)
+}
+
+func backupReasons() map[string]string {
+	return map[string]string{
+		backupOnDemand: "it was asked for", beforeUpgrade: "versions are about to change",
+		beforeRestore: "its data are about to be replaced", beforeRollback: "its data are about to go back",
+	}
+}
+
+// parseBackups reads the list with which Jobs on data end, a line for each backup. Lines that are not of that form are left out.
+func parseBackups(text string) []spec.BackupCopy {
+	var copies []spec.BackupCopy
+	for line := range strings.Lines(text) {
+		var b spec.BackupCopy
+		if n, err := fmt.Sscan(line, &b.ID, &b.Reason, &b.Tables, &b.Rows, &b.DatabaseBytes, &b.Files, &b.ContentBytes, &b.SHA256); n == 8 && err == nil {
+			copies = append(copies, b)
+		}
+	}
+	return copies
+}
+
+// keepBackups keeps what a pod that has made a backup says of all backups.
+func keepBackups(live metav1.Object) (any, error) {
+	pod, ok := live.(*corev1.Pod)
+	if !ok {
+		return nil, fmt.Errorf("expected a Pod, got %T", live)
+	}
+	if pod.Status.Phase != corev1.PodSucceeded {
+		return nil, nil
+	}
+	for _, container := range pod.Status.ContainerStatuses {
+		if ended := container.State.Terminated; ended != nil {
+			return parseBackups(ended.Message), nil
+		}
+	}
+	return nil, nil
+}
+
+// backups are those of a store, newest first: by the record or by the last Job that made one, whichever knows the newest.
+func (o *observation) backups() []spec.BackupCopy {
+	var latest []spec.BackupCopy
+	if o.record != nil {
+		latest = o.record.Backups
+	}
+	for _, copies := range o.copies {
+		if len(copies) > 0 && (len(latest) == 0 || copies[0].ID > latest[0].ID) {
+			latest = copies
+		}
+	}
+	return latest
+}

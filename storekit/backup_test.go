@@ -1,0 +1,171 @@
+package storekit_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// The node of these tests is simulated: Jobs end well at once, and one on backups says that there is one. What becomes of data is
+// tested on a real node, see test/node.
+
+// older is the store with a version of WordPress before that of the catalogue.
+func older(s spec.Store) spec.Store {
+	return withEngine(s, func(w *spec.WooCommerce) { w.WordPress = "7.0.2" })
+}
+
+func withEngine(s spec.Store, change func(*spec.WooCommerce)) spec.Store {
+	engine, ok := s.Engine.(spec.WooCommerce)
+	if !ok {
+		panic("no WooCommerce store")
+	}
+	change(&engine)
+	s.Engine = engine
+	return s
+}
+
+// phases are those of the pods of a store's Jobs on data, oldest first.
+func (h *harness) phases(t *testing.T, s spec.Store) []string {
+	t.Helper()
+	list, err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).List(t.Context(), metav1.ListOptions{LabelSelector: "storeplatform.io/phase"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(list.Items, func(a, b batchv1.Job) int { return a.CreationTimestamp.Compare(b.CreationTimestamp.Time) })
+	var out []string
+	for _, job := range list.Items {
+		out = append(out, job.Labels["storeplatform.io/phase"])
+	}
+	return out
+}
+
+func (h *harness) get(t *testing.T, s spec.Store) *storekit.State {
+	t.Helper()
+	state, err := h.fleet.Get(t.Context(), s.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return state
+}
+
+func TestUpgradeIsBackedUpBefore(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("up")
+	h.up(t, program(older(s)))
+	if state := h.get(t, s); len(state.Backups) > 0 {
+		t.Fatalf("A new store has backups: %v", state.Backups)
+	}
+	renamed := withEngine(older(s), func(w *spec.WooCommerce) { w.Title = "Beta" })
+	h.up(t, program(renamed))
+	if got := h.phases(t, s); got != nil {
+		t.Errorf("a change of no version was backed up: %v", got)
+	}
+	preview := h.preview(t, program(s))
+	if why := strings.Join(preview.Steps[0].Why, "; "); !strings.Contains(why, "a backup is made before") || !strings.Contains(why, "wordpress:7.0.2") {
+		t.Errorf("the preview does not announce the backup: %s", why)
+	}
+	state := h.up(t, program(s)).Stores[s.Name]
+	if diff := cmp.Diff([]string{"backup", "check"}, h.phases(t, s)); diff != "" {
+		t.Errorf("Jobs on data (-want +got):\n%s", diff)
+	}
+	if len(state.Backups) != 1 || state.Backups[0].Rows != 345 {
+		t.Errorf("backups: %+v", state.Backups)
+	}
+	if !h.preview(t, program(s)).Empty() {
+		t.Error("there is still something to do")
+	}
+}
+
+func TestBackupAndRestore(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s, other := h.woocommerce("one"), h.woocommerce("two")
+	h.up(t, program(s, other))
+	result, err := h.fleet.Backup(t.Context(), s.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backups := result.Stores[s.Name].Backups
+	if len(backups) != 1 {
+		t.Fatalf("Backups: %v", backups)
+	}
+	if !h.preview(t, program(s, other)).Empty() {
+		t.Error("after a backup there is something to do")
+	}
+
+	s.RestoreFrom = "20200101t000000z"
+	_, err = h.fleet.Preview(t.Context(), program(s, other))
+	if fields := spec.FieldErrorsOf(err); len(fields) != 1 || !strings.Contains(fields[0].Allowed, backups[0].ID) {
+		t.Errorf("the error must name the backups that there are: %v", err)
+	}
+
+	s.RestoreFrom = backups[0].ID
+	h.up(t, program(s, other))
+	if diff := cmp.Diff([]string{"backup", "backup", "restore", "check"}, h.phases(t, s)); diff != "" {
+		t.Errorf("Jobs on data (-want +got):\n%s", diff)
+	}
+	if state := h.get(t, s); !state.Ready || len(state.Drift) > 0 {
+		t.Errorf("after the restore: ready %t, drift %v, %v", state.Ready, state.Drift, state.Causes)
+	}
+	if !h.preview(t, program(s, other)).Empty() {
+		t.Error("after the restore there is something to do")
+	}
+
+	other.RestoreFrom = s.Name + "/" + h.get(t, s).Backups[0].ID
+	h.up(t, program(s, other))
+	if !slices.Contains(h.phases(t, s), "serve") {
+		t.Error("the other store has got the backup from nobody")
+	}
+	if diff := cmp.Diff([]string{"backup", "restore", "check"}, h.phases(t, other)); diff != "" {
+		t.Errorf("Jobs on data of the other store (-want +got):\n%s", diff)
+	}
+	if !h.preview(t, program(s, other)).Empty() {
+		t.Error("after the restore from another store there is something to do")
+	}
+}
+
+// A failed upgrade takes the data back too, but only when it got so far as to touch them.
+func TestFailedUpgradeTakesDataBack(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason  string
+		timeout time.Duration // of which a third is kept for the way back
+		want    []string
+	}{
+		"never-pull": {reason: "no new program ever ran", timeout: 45 * time.Second, want: []string{"backup"}},
+		"crash-loop": {reason: "the setup Job of the new version ran", timeout: 2 * time.Minute, want: []string{"backup", "backup", "restore", "check"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s := h.woocommerce(name)
+			h.up(t, program(older(s)))
+			broken := withEngine(s, func(w *spec.WooCommerce) { w.Registry = "registry.example.com/" + name })
+			preview := h.preview(t, program(broken))
+			_, err := h.fleet.Up(t.Context(), preview, storekit.Timeout(tc.timeout))
+			var undone *storekit.UndoneError
+			if !errors.As(err, &undone) {
+				t.Fatalf("The upgrade must fail and be undone: %v", err)
+			}
+			if diff := cmp.Diff(tc.want, h.phases(t, s)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
+			}
+			if state := h.get(t, s); !state.Complete || !strings.Contains(h.image(t, s), "wordpress:7.0.2") {
+				t.Errorf("complete %t, image %s, failure %s", state.Complete, h.image(t, s), state.Failure)
+			}
+			if !h.preview(t, program(older(s))).Empty() {
+				t.Error("there is still something to do")
+			}
+		})
+	}
+}

@@ -1,0 +1,287 @@
+package storekit
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// Restore replaces the data of a store by a backup: its id, or "store/id" of another store of the fleet. What is there is backed up
+// before. See [spec.Store.RestoreFrom].
+func (f *Fleet) Restore(ctx context.Context, store, from string, opts ...RunOption) (*Result, error) {
+	return f.change(ctx, store, opts, func(s *spec.Store) { s.RestoreFrom = from })
+}
+
+// change applies what is on record of a store, but for a change.
+func (f *Fleet) change(ctx context.Context, store string, opts []RunOption, change func(*spec.Store)) (*Result, error) {
+	state, err := f.Get(ctx, store)
+	if err != nil {
+		return nil, err
+	}
+	if state.Spec.Engine == nil {
+		return nil, fmt.Errorf("store %q has no record of what it should be: apply it first", store)
+	}
+	var program Program
+	s := state.Spec
+	change(&s)
+	program.AddStore(s)
+	opts = append([]RunOption{Only(StoreTarget(store)), NoPrune()}, opts...)
+	preview, err := f.Preview(ctx, &program, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return f.Up(ctx, preview, opts...)
+}
+
+// restorable checks that the backup which a store asks for exists, unless it is restored already.
+func (f *Fleet) restorable(ctx context.Context, s spec.Store, o *observation) error {
+	store, id := s.RestoreSource()
+	if id == "" || o.record != nil && o.record.Restored == s.RestoreFrom {
+		return nil
+	}
+	if store != s.Name {
+		var err error
+		if o, err = f.look(ctx, store); err != nil {
+			return err
+		}
+		if o.namespace == nil || !o.ours {
+			return spec.FieldErrors{{Path: "restore_from", Value: s.RestoreFrom, Allowed: fmt.Sprintf("names store %q, which this fleet does not have", store)}}
+		}
+	}
+	var ids []string
+	for _, b := range o.backups() {
+		ids = append(ids, b.ID)
+	}
+	switch {
+	case slices.Contains(ids, id):
+		return nil
+	case len(ids) == 0:
+		ids = []string{"none"}
+	}
+	return spec.FieldErrors{{Path: "restore_from", Value: s.RestoreFrom, Allowed: fmt.Sprintf("is no backup of store %q. There are: %s", store, strings.Join(ids, ", "))}}
+}
+
+// restoreData replaces the data by the backup that the store asks for. It is done once: the record says of which.
+func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
+	d, record := work.desired, work.observed.record
+	store, id := d.spec.RestoreSource()
+	if op.undoing != "" {
+		return op.takeDataBack(ctx, work)
+	}
+	if id == "" || record.Restored == d.spec.RestoreFrom {
+		return nil
+	}
+	op.enter(ledger.PhaseRestore)
+	if record.Release.Revision > 0 && record.Before == "" { // there is a shop with data
+		if _, err := op.backUp(ctx, work, beforeRestore); err != nil {
+			return fmt.Errorf("nothing was restored, for what is there could not be backed up: %w", err)
+		}
+		op.before = work.observed.record.Before
+	}
+	if store != d.spec.Name {
+		if err := op.fetchBackup(ctx, work, store, id); err != nil {
+			return fmt.Errorf("get backup %s of store %q: %w", id, store, err)
+		}
+	}
+	if err := op.replaceData(ctx, work, id); err != nil {
+		return err
+	}
+	op.decide("the data are those of backup %s", d.spec.RestoreFrom)
+	next := *work.observed.record
+	next.Restored = d.spec.RestoreFrom
+	return op.save(ctx, work, &next)
+}
+
+// takeDataBack restores what there was before a failed upgrade or restore, if that got so far as to change data. What happened to the
+// data since then is backed up before.
+func (op *operation) takeDataBack(ctx context.Context, work *storeWork) error {
+	if op.before == "" || !op.changedData {
+		return nil
+	}
+	op.enter(ledger.PhaseRestore)
+	if _, err := op.backUp(ctx, work, beforeRollback); err != nil {
+		return fmt.Errorf("the data were not taken back to backup %s, for what is there could not be backed up: %w", op.before, err)
+	}
+	if err := op.replaceData(ctx, work, op.before); err != nil {
+		return err
+	}
+	op.decide("the data are those of backup %s again", op.before)
+	return nil
+}
+
+// setUpBegan tells whether a Job of the chart that sets the shop up has begun to work: then data may be those of the new versions.
+func (op *operation) setUpBegan(ctx context.Context, d *desired) (bool, error) {
+	for key := range d.charted {
+		kind, name, _ := strings.Cut(key, "/")
+		if kind != "Job" {
+			continue
+		}
+		pods, err := op.jobPods(ctx, d.spec.Namespace(), name)
+		if err != nil {
+			return false, err
+		}
+		for _, pod := range pods {
+			for _, container := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
+				if container.State.Running != nil || container.State.Terminated != nil || container.LastTerminationState.Terminated != nil {
+					return true, nil
+				}
+			}
+		}
+	}
+	return false, nil
+}
+
+// replaceData puts a backup in the place of the data. Meanwhile nothing of the shop runs but its database. Afterwards it is set up
+// anew, for the data may be of other versions.
+func (op *operation) replaceData(ctx context.Context, work *storeWork, id string) error {
+	d := work.desired
+	if err := op.pause(ctx, d); err != nil {
+		return err
+	}
+	op.changedData = true
+	_, err := op.runJob(ctx, d, storeJob{
+		name: "restore-" + spec.BackupID(op.started) + "-" + op.round(), phase: blueprint.PhaseRestore, args: []string{"restore"}, anywhere: true,
+		env: []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}},
+	})
+	if err != nil {
+		return err
+	}
+	return op.unpause(ctx, d)
+}
+
+// pause takes away everything of a shop but its database and its cache, and waits until that is so.
+func (op *operation) pause(ctx context.Context, d *desired) error {
+	err := op.each(d, func(object *unstructured.Unstructured) error {
+		stop := map[string]any{"suspend": true}
+		switch object.GetKind() {
+		case "Deployment":
+			stop = map[string]any{"replicas": 0}
+		case "CronJob":
+		default:
+			return nil
+		}
+		return op.fleet.client.kube.Patch(ctx, kube.RefOf(object), map[string]any{"spec": stop})
+	})
+	if err != nil {
+		return err
+	}
+	jobs, err := op.jobs(ctx, d.spec.Namespace())
+	if err != nil {
+		return err
+	}
+	if err := op.deleteJobs(ctx, slices.DeleteFunc(jobs, finishedBackup)); err != nil {
+		return err
+	}
+	return op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) {
+		var waiting []spec.Cause
+		for _, pod := range w.Pods {
+			if blueprint.Pauses(pod.Labels[blueprint.LabelComponent]) && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {
+				ref := spec.ObjectRef{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name}
+				waiting = append(waiting, spec.Cause{Code: "stopping", Object: ref, Message: "is still running"})
+			}
+		}
+		if len(waiting) > 0 {
+			op.enter(op.phase, waiting...)
+		}
+		return len(waiting) == 0, nil
+	})
+}
+
+// finishedBackup tells a Job whose pod says which backups there are.
+func finishedBackup(job batchv1.Job) bool {
+	return finished(job) && job.Labels[blueprint.LabelPhase] == blueprint.PhaseBackup
+}
+
+// unpause brings back what [operation.pause] took away, Jobs that set a shop up too.
+func (op *operation) unpause(ctx context.Context, d *desired) error {
+	return op.each(d, func(object *unstructured.Unstructured) error {
+		path := []string{"spec", "suspend"}
+		switch object.GetKind() {
+		case "Deployment":
+			path[1] = "replicas"
+		case "CronJob":
+		case "Job":
+			_, err := op.fleet.client.kube.Apply(ctx, object)
+			return err
+		default:
+			return nil
+		}
+		value, _, err := unstructured.NestedFieldCopy(object.Object, path...)
+		if err != nil {
+			return err
+		}
+		return op.fleet.client.kube.Patch(ctx, kube.RefOf(object), map[string]any{path[0]: map[string]any{path[1]: value}})
+	})
+}
+
+// each calls f with every object of the chart that pauses, in a fixed order, with its namespace.
+func (op *operation) each(d *desired, f func(*unstructured.Unstructured) error) error {
+	if err := d.render(); err != nil {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.charted)) {
+		object, err := d.object(key)
+		if err != nil {
+			return err
+		}
+		if component := object.GetLabels()[blueprint.LabelComponent]; !blueprint.Pauses(component) {
+			continue
+		}
+		object = object.DeepCopy()
+		object.SetNamespace(d.spec.Namespace())
+		if err := f(object); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setUpAgain makes the Jobs run again that set a shop up.
+func (op *operation) setUpAgain(ctx context.Context, d *desired) error {
+	jobs, err := op.jobs(ctx, d.spec.Namespace())
+	if err != nil {
+		return err
+	}
+	if err := op.deleteJobs(ctx, slices.DeleteFunc(jobs, func(job batchv1.Job) bool { return !d.charted["Job/"+job.Name] })); err != nil {
+		return err
+	}
+	return op.each(d, func(object *unstructured.Unstructured) error {
+		if object.GetKind() != "Job" {
+			return nil
+		}
+		_, err := op.fleet.client.kube.Apply(ctx, object)
+		return err
+	})
+}
+
+// check asks a shop that was upgraded or restored whether it works: PHP or Node.js, the database and the shop itself.
+func (op *operation) check(ctx context.Context, work *storeWork) error {
+	if op.before == "" || op.undoing != "" && !op.changedData {
+		return nil
+	}
+	op.enter(ledger.PhaseCheck)
+	_, err := op.runJob(ctx, work.desired, storeJob{
+		name: "check-" + spec.BackupID(op.started) + "-" + op.round(), phase: blueprint.PhaseCheck, args: []string{"check"},
+		env: []corev1.EnvVar{{Name: "SHOP_HOST", Value: work.desired.spec.Host}},
+	})
+	return err
+}
+
+// round tells names of what is done on the way from those of what is done on the way back.
+func (op *operation) round() string {
+	if op.undoing != "" {
+		return "back"
+	}
+	return "there"
+}

@@ -1,0 +1,91 @@
+package storekit
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
+)
+
+// fetchBackup copies a backup of another store of the fleet to the volume of this one. A Job there hands it to a Job here; two network
+// policies and a token that both know let it pass, for as long as it takes.
+func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id string) (err error) {
+	to := work.desired.spec
+	from := spec.Store{Name: store}
+	objects := blueprint.Transfer(op.fleet.name, from, to)
+	defer func() {
+		tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+		defer cancel()
+		for _, object := range objects {
+			if failed := op.fleet.client.kube.Delete(tail, kube.RefOf(object), ""); failed != nil && !apierrors.IsNotFound(failed) {
+				err = errors.Join(err, failed)
+			}
+		}
+	}()
+	token := make([]byte, 32)
+	if _, err := rand.Read(token); err != nil {
+		return fmt.Errorf("generate a token: %w", err)
+	}
+	for _, object := range objects {
+		if object.GetKind() == "Secret" {
+			object.Object["data"] = map[string]any{blueprint.TransferToken: encode(hex.EncodeToString(token))}
+		}
+		if _, err := op.fleet.client.kube.Apply(ctx, object); err != nil {
+			return err
+		}
+	}
+	env := []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}, {Name: "TRANSFER_TOKEN", ValueFrom: &corev1.EnvVarSource{
+		SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: blueprint.TransferName}, Key: blueprint.TransferToken},
+	}}}
+	serve := storeJob{name: "serve-" + spec.BackupID(op.started), phase: blueprint.PhaseServe, args: []string{"serve"}, env: env}
+	if err := op.startJob(ctx, from.Namespace(), serve); err != nil {
+		return err
+	}
+	address, err := op.awaitAddress(ctx, from.Namespace(), serve.name)
+	if err != nil {
+		return err
+	}
+	fetch := storeJob{
+		name: "fetch-" + spec.BackupID(op.started), phase: blueprint.PhaseFetch, args: []string{"fetch"}, anywhere: true,
+		env: append(env, corev1.EnvVar{Name: "TRANSFER_HOST", Value: address}),
+	}
+	said, err := op.runJob(ctx, work.desired, fetch)
+	if err != nil {
+		return err
+	}
+	next := *work.observed.record
+	next.Backups = parseBackups(said)
+	return op.save(ctx, work, &next)
+}
+
+// awaitAddress waits until the pod of a Job runs, and returns its address.
+func (op *operation) awaitAddress(ctx context.Context, namespace, job string) (string, error) {
+	var address string
+	err := op.fleet.client.kube.AwaitWorkloads(ctx, namespace, func(w kube.Workloads) (bool, error) {
+		waiting := spec.Cause{
+			Code: "not-ready", Object: spec.ObjectRef{APIVersion: "batch/v1", Kind: "Job", Namespace: namespace, Name: job}, Message: "has no pod that runs",
+		}
+		for _, pod := range w.Pods {
+			switch {
+			case pod.Labels[batchv1.JobNameLabel] != job:
+			case pod.Status.Phase == corev1.PodFailed:
+				return false, fmt.Errorf("pod %s of namespace %s failed: %s", pod.Name, namespace, pod.Status.Message)
+			case pod.Status.Phase != corev1.PodPending:
+				address = pod.Status.PodIP
+				return true, nil
+			}
+		}
+		op.enter(op.phase, waiting)
+		return false, nil
+	})
+	return address, err
+}
