@@ -31,7 +31,7 @@ type ConnectionError = kube.ConnectionError
 // StepError is a step that failed. Up returns them joined; use [errors.As].
 type StepError struct {
 	Target Target
-	Phase  string       // "lock", "ownership", "guardrails", "release", "ready", "expose", "record", "delete"
+	Phase  string       // "lock", "ownership", "guardrails", "rotate", "backup", "release", "restore", "ready", "check", "expose", "record", "delete"
 	Causes []spec.Cause // why a store did not become ready
 	Err    error
 }

@@ -22,7 +22,7 @@ type StepStarted struct {
 // StepProgress says which phase a step is in and what it waits for.
 type StepProgress struct {
 	Target  Target
-	Phase   string        // "guardrails", "release", "ready", "expose", "rollback: release", "uninstall", "delete"
+	Phase   string        // as in [StepError], and "rollback: release", "uninstall"
 	Elapsed time.Duration // since the step began
 	Waiting []spec.Cause  // what is not there yet
 }

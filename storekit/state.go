@@ -15,7 +15,7 @@ type State struct {
 	UID        string // of the namespace: tells a store from a later one of the same name
 
 	Complete bool         // the last operation finished; false while one runs or after one failed or was killed
-	Phase    string       // last step that was begun: "guardrails", "release", "ready", "expose", "rollback", "uninstall", "done"
+	Phase    string       // last step that was begun: as in [StepError], "rollback", "uninstall" or "done"
 	Failure  string       // why the last operation did not finish, or was rolled back; empty when it did what it should
 	Ready    bool         // every workload is ready and nothing is missing
 	Causes   []spec.Cause // why not

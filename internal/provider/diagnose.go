@@ -17,7 +17,7 @@ import (
 
 // attempt is what was tried, on which object: the first half of every error message.
 type attempt struct {
-	verb    string // "create", "read", "update", "delete", "plan", "import", "reach"
+	verb    string // "create", "read", "update", "delete", "plan", "import", "reach", "back up"
 	target  storekit.Target
 	timeout time.Duration // zero where none applies
 }
@@ -87,6 +87,8 @@ func (a attempt) participle() string {
 		return "Planned"
 	case "import":
 		return "Imported"
+	case "back up":
+		return "Backed Up"
 	default:
 		return strings.ToUpper(a.verb[:1]) + strings.TrimSuffix(a.verb[1:], "e") + "ed"
 	}
@@ -170,8 +172,12 @@ var phaseSummaries = map[string]string{
 	"validate":   "Not Valid",
 	"ownership":  "Not Owned",
 	"guardrails": "Guardrails Not Applied",
+	"rotate":     "Passwords Not Rotated",
+	"backup":     "Not Backed Up",
 	"release":    "Release Failed",
+	"restore":    "Not Restored",
 	"ready":      "Not Ready",
+	"check":      "Does Not Answer",
 	"expose":     "Not Exposed",
 	"record":     "Record Not Written",
 	"delete":     "Not Deleted",

@@ -36,12 +36,15 @@ func TestAccImportIsLossless(t *testing.T) {
 			func(*testing.T) block {
 				return block{
 					"title": `"Acme & \"Sons\" $${x}"`, "admin_email": `"admin@acme.example"`, "admin_user": `"owner"`, "locale": `"de_DE"`,
-					"version": `"10.0.1"`, "wordpress_version": `"7.0"`, "plugin_source": `"https://mirror.acme.example/woocommerce.%s.zip"`,
+					"version": `"10.0.1"`, "wordpress_version": `"7.0"`, "php_version": `"8.2"`, "plugin_source": `"https://mirror.acme.example/woocommerce.%s.zip"`,
 					"plugin_sha256": `"` + sha + `"`, "registry": `"mirror.acme.example"`, "admin_password_wo": `"a secret of 22 letters"`,
 					"smtp": `{ host = "mail.acme.example", from = "shop@acme.example", port = 2525, user = "shop", password_wo = "secret" }`,
 				}
 			},
-			block{"egress": `"none"`, "storage": `{ content = "1Gi", database = "2Gi" }`},
+			block{
+				"egress": `"none"`, "storage": `{ content = "1Gi", database = "2Gi" }`, "rotation": `"first"`,
+				"backup": `{ schedule = "@daily", keep = 2, size = "3Gi" }`,
+			},
 		},
 		"WooCommerce, least": {
 			"nothing but what is required", "woocommerce", func(*testing.T) block { return wooCommerceBlock() }, nil,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/hashicorp/terraform-plugin-framework/action"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/ephemeral"
@@ -25,6 +26,7 @@ var (
 	_ provider.ProviderWithEphemeralResources = (*storePlatform)(nil)
 	_ provider.ProviderWithListResources      = (*storePlatform)(nil)
 	_ provider.ProviderWithFunctions          = (*storePlatform)(nil)
+	_ provider.ProviderWithActions            = (*storePlatform)(nil)
 )
 
 // New returns a constructor of the provider. version is part of its user agent and of nothing that it leaves in a cluster.
@@ -150,6 +152,11 @@ func (p *storePlatform) EphemeralResources(context.Context) []func() ephemeral.E
 // ListResources implements [provider.ProviderWithListResources].
 func (p *storePlatform) ListResources(context.Context) []func() list.ListResource {
 	return []func() list.ListResource{newStoreListResource}
+}
+
+// Actions implements [provider.ProviderWithActions].
+func (p *storePlatform) Actions(context.Context) []func() action.Action {
+	return []func() action.Action{newBackupAction}
 }
 
 // Functions implements [provider.ProviderWithFunctions].

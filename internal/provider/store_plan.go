@@ -196,6 +196,10 @@ func (p *storePlan) decide(ctx context.Context) {
 			p.resp.Diagnostics.AddAttributeWarning(attributePath(at), "Worth Knowing", sentence(at+" "+text))
 		}
 	}
+	if from := p.plan.RestoreFrom; p.state != nil && !from.IsNull() && !from.Equal(p.state.RestoreFrom) {
+		p.resp.Diagnostics.AddAttributeWarning(path.Root("restore_from"), "Data Will Be Replaced", fmt.Sprintf(
+			"The apply puts backup %s in the place of the database and the files of store %q. What is there is backed up before. The shop is away meanwhile.", from.ValueString(), s.Name))
+	}
 	acts := p.changed() || p.disturbed()
 	if !p.platform.unknown() {
 		acts = p.preview(ctx, s) || acts

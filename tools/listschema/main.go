@@ -1,5 +1,5 @@
 // Command listschema completes what `providers schema -json` of OpenTofu, and of Terraform before 1.14, leaves out: the schemas of
-// list resources, which the documentation is generated from. It reads that JSON from standard input and writes it to standard
+// list resources and actions, which the documentation is generated from. It reads that JSON from standard input and writes it to standard
 // output.
 package main
 
@@ -16,7 +16,7 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/provider"
 )
 
-// schema is a schema as Terraform writes it. List resources have plain attributes only.
+// schema is a schema as Terraform writes it. List resources and actions have plain attributes only.
 type schema struct {
 	Version int64 `json:"version"`
 	Block   block `json:"block"`
@@ -51,18 +51,20 @@ func complete(ctx context.Context, in io.Reader, out io.Writer) error {
 	if err := json.NewDecoder(in).Decode(&document); err != nil {
 		return fmt.Errorf("read schemas: %w", err)
 	}
-	lists, err := listSchemas(ctx)
+	missing, err := missingSchemas(ctx)
 	if err != nil {
 		return err
 	}
 	for _, schemas := range document.Schemas {
-		schemas["list_resource_schemas"] = lists
+		for key, byName := range missing {
+			schemas[key] = byName
+		}
 	}
 	return json.NewEncoder(out).Encode(document)
 }
 
-// listSchemas asks the provider itself.
-func listSchemas(ctx context.Context) (map[string]schema, error) {
+// missingSchemas asks the provider itself, and returns schemas by name, by the key under which Terraform writes them.
+func missingSchemas(ctx context.Context) (map[string]map[string]schema, error) {
 	server, err := providerserver.NewProtocol6WithError(provider.New("docs")())()
 	if err != nil {
 		return nil, err
@@ -71,22 +73,34 @@ func listSchemas(ctx context.Context) (map[string]schema, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask the provider for its schema: %w", err)
 	}
-	out := make(map[string]schema)
+	lists, actions := make(map[string]schema), make(map[string]schema)
 	for name, one := range resp.ListResourceSchemas {
-		made := schema{Version: one.Version, Block: block{
-			Attributes: make(map[string]attribute), Description: one.Block.Description, DescriptionKind: kind(one.Block.DescriptionKind),
-		}}
-		for _, a := range one.Block.Attributes {
-			if a.Type == nil {
-				return nil, fmt.Errorf("list resource %s: attribute %s is nested, which this program does not write yet", name, a.Name)
-			}
-			made.Block.Attributes[a.Name] = attribute{
-				Type: a.Type, Description: a.Description, DescriptionKind: kind(a.DescriptionKind), Required: a.Required, Optional: a.Optional,
-			}
+		if lists[name], err = written(name, one); err != nil {
+			return nil, err
 		}
-		out[name] = made
 	}
-	return out, nil
+	for name, one := range resp.ActionSchemas {
+		if actions[name], err = written(name, one.Schema); err != nil {
+			return nil, err
+		}
+	}
+	return map[string]map[string]schema{"list_resource_schemas": lists, "action_schemas": actions}, nil
+}
+
+// written is a schema as Terraform writes it.
+func written(name string, from *tfprotov6.Schema) (schema, error) {
+	made := schema{Version: from.Version, Block: block{
+		Attributes: make(map[string]attribute), Description: from.Block.Description, DescriptionKind: kind(from.Block.DescriptionKind),
+	}}
+	for _, a := range from.Block.Attributes {
+		if a.Type == nil {
+			return schema{}, fmt.Errorf("%s: attribute %s is nested, which this program does not write yet", name, a.Name)
+		}
+		made.Block.Attributes[a.Name] = attribute{
+			Type: a.Type, Description: a.Description, DescriptionKind: kind(a.DescriptionKind), Required: a.Required, Optional: a.Optional,
+		}
+	}
+	return made, nil
 }
 
 func kind(k tfprotov6.StringKind) string {
