@@ -206,6 +206,7 @@ func (d *desired) addSecret(secret blueprint.Secret) error {
 	// Whether a key is given or generated is no matter of shape: given values are written at every update.
 	keys := slices.Sorted(maps.Keys(secret.Generated))
 	keys = append(keys, slices.Sorted(maps.Keys(secret.Given))...)
+	keys = append(keys, slices.Sorted(maps.Keys(secret.Initial))...)
 	slices.Sort(keys)
 	shape.Object["keys"] = anySlice(slices.Compact(keys))
 	shape.Object["fixed"] = anyMap(secret.Fixed)

@@ -41,7 +41,7 @@ func (r *adminEphemeralResource) Metadata(_ context.Context, req ephemeral.Metad
 func (r *adminEphemeralResource) Schema(_ context.Context, _ ephemeral.SchemaRequest, resp *ephemeral.SchemaResponse) {
 	resp.Schema = schema.Schema{
 		MarkdownDescription: "How the administrator of a WooCommerce or Medusa store logs in. It is read from the Secret `admin` of the store's namespace whenever it is needed, and is in no plan and no state. Give it to write-only attributes and to providers.\n\n" +
-			"A password that was changed in the shop itself is not known to the platform: what is read is the one that the shop was installed with.",
+			"A password that was changed in the shop itself is not known to the platform: what is read is the one that it gave last. It stays the shop's until `admin_password_wo` or `rotation` changes.",
 		Attributes: map[string]schema.Attribute{
 			"store": schema.StringAttribute{
 				Required:            true,
