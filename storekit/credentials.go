@@ -26,8 +26,8 @@ type Credentials struct {
 }
 
 // Credentials reads how the administrator of a store logs in: [ErrNotFound] when there is no such store, [ErrNotOwned] when its
-// namespace is somebody else's, [ErrNoAdmin] when it has no administrator. The password is the one that the shop was installed
-// with: one that was changed in the shop itself is known to nobody else.
+// namespace is somebody else's, [ErrNoAdmin] when it has no administrator. The password is the one that the shop was given
+// last: one that was changed in the shop itself is known to nobody else.
 func (f *Fleet) Credentials(ctx context.Context, store string) (*Credentials, error) {
 	o, err := f.look(ctx, store)
 	if err != nil {

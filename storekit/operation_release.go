@@ -3,6 +3,7 @@ package storekit
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -78,9 +79,16 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 // sweep finishes what Helm begins and passes over when a request fails: objects that the chart no longer has are deleted, and earlier
 // revisions are superseded.
 func (op *operation) sweep(ctx context.Context, work *storeWork, after *observation) error {
+	former := make(map[string]bool)
+	if work.undoes != nil {
+		maps.Copy(former, work.undoes.charted)
+	}
 	for key, entry := range work.observed.record.Objects {
+		former[key] = former[key] || entry.Charted
+	}
+	for key, charted := range former {
 		item, present := after.items[key]
-		if !present || !entry.Charted || work.desired.digests[key] != "" || item.Ref.Kind == "PersistentVolumeClaim" {
+		if !present || !charted || work.desired.digests[key] != "" || item.Ref.Kind == "PersistentVolumeClaim" {
 			continue
 		}
 		live, err := op.fleet.client.kube.Get(ctx, item.Ref)

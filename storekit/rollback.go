@@ -194,7 +194,7 @@ func (op *operation) rollBack(ctx context.Context, work *storeWork) error {
 	if err != nil {
 		return err
 	}
-	back := &storeWork{action: Update, desired: d, observed: observed, environment: env, version: work.version}
+	back := &storeWork{action: Update, undoes: work.desired, desired: d, observed: observed, environment: env, version: work.version}
 	if back.drift, err = op.fleet.drift(ctx, observed, d, func() (*desired, error) { return d, nil }); err != nil {
 		return err
 	}
