@@ -49,14 +49,19 @@ func recipes(ctx context.Context, p *progress, programs string, log io.Writer) (
 func storeImages(debian *image.Recipe) ([]*image.Recipe, error) {
 	library := spec.DefaultRegistry + "/library/"
 	php := []string{defaultPath, "PHP_INI_SCAN_DIR=:/usr/local/etc/php/conf.d"}
-	wordpress := &image.Recipe{
-		Names:  []string{library + "wordpress:" + spec.WordPressVersion + "-php" + spec.PHPVersion + "-apache"},
-		Parent: debian,
-		Config: image.Config{
-			Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"apache2-foreground"}, WorkingDir: "/var/www/html", Env: php,
-			StopSignal: "SIGWINCH", // graceful
-		},
+	shop := func(version string, parent *image.Recipe) *image.Recipe {
+		return &image.Recipe{
+			Names:  []string{library + "wordpress:" + version + "-php" + spec.PHPVersion + "-apache"},
+			Parent: parent,
+			Config: image.Config{
+				Entrypoint: []string{"docker-entrypoint.sh"}, Cmd: []string{"apache2-foreground"}, WorkingDir: "/var/www/html", Env: php,
+				StopSignal: "SIGWINCH", // graceful
+			},
+		}
 	}
+	wordpress := shop(spec.WordPressVersion, debian)
+	newer := shop("7.1.1", wordpress)
+	broken := shop("7.1.2", newer)
 	cli := &image.Recipe{
 		Names:  []string{library + "wordpress:cli-" + spec.WPCLIVersion + "-php" + spec.PHPVersion},
 		Parent: wordpress,
@@ -83,12 +88,14 @@ func storeImages(debian *image.Recipe) ([]*image.Recipe, error) {
 	}
 	err := errors.Join(
 		fromDirectory(wordpress, "wordpress"),
+		fromDirectory(newer, "wordpress-newer"),
+		fromDirectory(broken, "wordpress-broken"),
 		fromDirectory(cli, "wordpress-cli"),
 		fromDirectory(mariadb, "mariadb"),
 		fromDirectory(postgres, "postgres"),
 		fromDirectory(valkey, "valkey"),
 	)
-	return []*image.Recipe{wordpress, cli, mariadb, postgres, valkey}, err
+	return []*image.Recipe{wordpress, newer, broken, cli, mariadb, postgres, valkey}, err
 }
 
 // systemImages hold one program each, under the names that k3s gives them.

@@ -7,8 +7,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
 const (
@@ -42,6 +45,7 @@ func TestMedusa(t *testing.T) {
 		}
 		data.survives(t)
 	})
+	must(t, "BackupAndRestore", func(t *testing.T) { shirt.comesBack(t) })
 	t.Run("Browser", func(t *testing.T) { browseAtelier(t, client) })
 	t.Run("ShopSurvives", func(t *testing.T) { atelierSurvives(t, client, shirt) })
 	t.Run("Confinement", func(t *testing.T) {
@@ -100,6 +104,30 @@ func (p *product) check(ctx context.Context) error {
 		return fmt.Errorf("GET /store/products: status %d, without product %s", got.status, p.id)
 	}
 	return p.shop.answers(ctx, "/admin/users/me") // by the session's cookie
+}
+
+// comesBack deletes the product and restores a backup that was made before, with the library alone.
+func (p *product) comesBack(t *testing.T) {
+	fleet := fleetOfProvider(t)
+	id := backUp(t, fleet, "atelier")
+	got, err := p.shop.do(t.Context(), http.MethodDelete, "/admin/products/"+p.id, nil, nil)
+	if err != nil || got.status != http.StatusOK {
+		t.Fatalf("Delete the product: status %d, error %v:\n%s", got.status, err, beginning(got.body))
+	}
+	if err := p.check(t.Context()); err == nil {
+		t.Fatal("The product is still there")
+	}
+	begun := time.Now()
+	result, err := fleet.Restore(t.Context(), "atelier", id, storekit.Timeout(10*time.Minute))
+	if err != nil {
+		t.Fatalf("Restore backup %s: %v", id, err)
+	}
+	t.Logf("The restore took %.0f s. Backups: %+v", time.Since(begun).Seconds(), result.Stores["atelier"].Backups)
+	if newest := result.Stores["atelier"].Backups[0]; newest.Reason != "restore" {
+		t.Errorf("The newest backup was made for %s, want restore", newest.Reason)
+	}
+	took := eventually(t, "The product", p.check)
+	t.Logf("The product was there %.1f s after the restore.", took.Seconds())
 }
 
 // atelierSurvives breaks one part after the other and waits until the shop is back by itself, with everything.

@@ -16,8 +16,11 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // confinement is what the kernel says of a process, in /proc: not what its pod asked for.
@@ -133,6 +136,24 @@ func (o *observer) expect(t *testing.T, users map[string]int) {
 		t.Logf("%-20s uid %d, no capability, seccomp filter, no new privileges, read-only root; %4d MiB at most", name, uid, o.peak[name]>>20)
 	}
 	t.Logf("All containers of %s together: %d MiB at most", o.namespace, o.sum>>20)
+}
+
+// fits fails the test when all containers together, Jobs included, have used more memory at one time than a plan has.
+func (o *observer) fits(t *testing.T, ref spec.PlanRef) {
+	t.Helper()
+	plan, err := ref.Plan()
+	if err != nil {
+		t.Fatalf("Read plan %s: %v", ref, err)
+	}
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	if room := resource.MustParse(plan.Memory); o.sum == 0 || o.sum > room.Value() {
+		t.Errorf("All containers of %s together used %d MiB, plan %s has %s", o.namespace, o.sum>>20, plan.Name, plan.Memory)
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.peak)) {
+		t.Logf("%-20s %4d MiB at most", name, o.peak[name]>>20)
+	}
+	t.Logf("All containers of %s together: %d MiB at most, plan %s has %s", o.namespace, o.sum>>20, plan.Name, plan.Memory)
 }
 
 func containerID(status corev1.ContainerStatus) string {

@@ -46,9 +46,10 @@ func newTerraform(t *testing.T, configuration string, variables ...string) *terr
 	return &terraform{dir: filepath.Join(dir, "stack"), env: env}
 }
 
-// What `plan -detailed-exitcode` ends with.
+// What Terraform ends with; changes is for `plan -detailed-exitcode`.
 const (
 	noChanges = 0
+	failed    = 1
 	changes   = 2
 )
 
@@ -74,7 +75,8 @@ func (tf *terraform) destroy(t *testing.T) time.Duration {
 	return time.Since(begun)
 }
 
-func (tf *terraform) run(t *testing.T, want int, arguments ...string) {
+// run returns what Terraform said, when it ended with the code that was wanted.
+func (tf *terraform) run(t *testing.T, want int, arguments ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), *cli, append(arguments, "-input=false", "-no-color", "-compact-warnings")...)
 	command.Dir, command.Env = tf.dir, tf.env
@@ -84,4 +86,5 @@ func (tf *terraform) run(t *testing.T, want int, arguments ...string) {
 	if got := command.ProcessState.ExitCode(); got != want {
 		t.Fatalf("terraform %s ended with code %d instead of %d (%v):\n%s", strings.Join(arguments, " "), got, want, err, output)
 	}
+	return string(output)
 }
