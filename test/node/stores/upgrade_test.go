@@ -57,7 +57,7 @@ func TestUpgrade(t *testing.T) {
 	must(t, "Broken", u.comesBack)
 	must(t, "Vandal", u.restores)
 	t.Run("Memory", func(t *testing.T) { watched.fits(t, spec.Basic) })
-	must(t, "Branch", func(t *testing.T) { u.branches(t, client) })
+	t.Run("Branch", func(t *testing.T) { u.branches(t, client) })
 	t.Run("Destroy", func(t *testing.T) { t.Logf("terraform destroy of both stores took %.0f s.", tf.destroy(t).Seconds()) })
 }
 
@@ -204,7 +204,8 @@ func (u *upgrade) branches(t *testing.T, client kubernetes.Interface) {
 	branch.expect(t, "/", "Branch")
 	second := &upgrade{data: &shopData{client: client, namespace: "store-" + branchStore}}
 	first, copied := u.measure(t), second.measure(t)
-	for _, name := range []string{"sum of wp_users", "sum of wp_usermeta"} { // an administrator of its own
+	// The second has an administrator of its own, and in both of them events take the marks of pings away that were not sent yet.
+	for _, name := range []string{"sum of wp_users", "sum of wp_usermeta", "rows of wp_postmeta", "sum of wp_postmeta"} {
 		delete(first, name)
 		delete(copied, name)
 	}
