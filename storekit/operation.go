@@ -15,12 +15,10 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
-	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -423,88 +421,6 @@ func comparePointers(a, b string) int {
 		}
 		return strings.Compare(x, y)
 	})
-}
-
-// errNotReady is the reason of a wait that ran out.
-var errNotReady = errors.New("did not become ready")
-
-// awaitReady waits until every workload of the store is ready. What comes after the wait needs time too: in a rollback, and when a
-// failed upgrade would be rolled back.
-func (op *operation) awaitReady(ctx context.Context, d *desired) error {
-	if deadline, ok := ctx.Deadline(); ok && (op.undoing != "" || op.before != "") {
-		rest := undoTime / 2
-		if op.undoing == "" {
-			rest = deadline.Sub(op.started) / 3
-		}
-		shorter, cancel := context.WithDeadline(ctx, deadline.Add(-rest))
-		defer cancel()
-		ctx = shorter
-	}
-	err := op.await(ctx, d)
-	if op.undoing != "" && (errors.Is(err, errNotReady) || errors.Is(err, context.DeadlineExceeded)) {
-		op.warn("the time is over: that what was there before became ready again was not waited for")
-		return nil
-	}
-	return err
-}
-
-// await waits in the current phase until everything that the chart of a store makes is ready, and tells what it waits for.
-func (op *operation) await(ctx context.Context, d *desired) error {
-	before := op.fleet.client.kube.Requests()
-	defer func() {
-		op.mu.Lock()
-		defer op.mu.Unlock()
-		op.result.Waiting += op.fleet.client.kube.Requests() - before
-	}()
-	r := &readiness{op: op, desired: d, patience: explain.Patience{Started: op.started}, reported: make(map[string]bool)}
-	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) { return r.judge(ctx, w) })
-	if err == nil {
-		return nil
-	}
-	failed := &StepError{Target: op.target, Phase: op.phase, Causes: r.diagnosis(ctx, err), Err: err}
-	var unwatched *kube.UnwatchedError
-	if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &unwatched) {
-		failed.Err = fmt.Errorf("%w in %s", errNotReady, time.Since(op.started).Round(time.Second))
-	}
-	return failed
-}
-
-// waiting lists the workloads of the store that are not ready or not there.
-func (op *operation) waiting(w kube.Workloads, d *desired) ([]spec.Cause, error) {
-	live := make(map[string]runtime.Object)
-	for _, o := range w.Deployments {
-		live["Deployment/"+o.Name] = o
-	}
-	for _, o := range w.StatefulSets {
-		live["StatefulSet/"+o.Name] = o
-	}
-	for _, o := range w.DaemonSets {
-		live["DaemonSet/"+o.Name] = o
-	}
-	for _, o := range w.Jobs {
-		live["Job/"+o.Name] = o
-	}
-	var out []spec.Cause
-	for key := range d.charted {
-		kind, name, _ := strings.Cut(key, "/")
-		if !kube.Awaited(kind) {
-			continue
-		}
-		cause := spec.Cause{Code: "not-ready", Object: spec.ObjectRef{Kind: kind, Namespace: d.spec.Namespace(), Name: name}, Message: "is not there yet"}
-		if object, ok := live[key]; ok {
-			message, err := kube.Waiting(object)
-			if err != nil {
-				return nil, err
-			}
-			if message == "" {
-				continue
-			}
-			cause.Message = message
-		}
-		out = append(out, cause)
-	}
-	slices.SortFunc(out, func(a, b spec.Cause) int { return strings.Compare(a.Object.String(), b.Object.String()) })
-	return out, nil
 }
 
 // finish reads the store back and records it as done. An object that somebody changed meanwhile is recorded without its live

@@ -108,7 +108,7 @@ func (p *product) check(ctx context.Context) error {
 
 // comesBack deletes the product and restores a backup that was made before, with the library alone.
 func (p *product) comesBack(t *testing.T) {
-	fleet := fleetOfProvider(t)
+	fleet := connectFleet(t, providerFleet)
 	id := backUp(t, fleet, "atelier")
 	got, err := p.shop.do(t.Context(), http.MethodDelete, "/admin/products/"+p.id, nil, nil)
 	if err != nil || got.status != http.StatusOK {

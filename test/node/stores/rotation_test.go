@@ -76,7 +76,7 @@ func TestRotation(t *testing.T) {
 func rotate(t *testing.T, client kubernetes.Interface, tc rotating) {
 	s := tc.store(t)
 	s.Name, s.Owner, s.Host, s.AllowDeletion, s.Retention = "turn", "team", "turn.acme.example", true, spec.DeleteData
-	fleet := connectFleet(t)
+	fleet := connectFleet(t, "rotation")
 	t.Cleanup(func() { destroyFleet(t, fleet) })
 	up(t, fleet, s)
 	shop := newVisitor(t, s.Host)
@@ -154,7 +154,10 @@ func rotate(t *testing.T, client kubernetes.Interface, tc rotating) {
 	}
 }
 
-func connectFleet(t *testing.T) *storekit.Fleet {
+// providerFleet is the one that the provider works on when nothing else is said.
+const providerFleet = "default"
+
+func connectFleet(t *testing.T, name string) *storekit.Fleet {
 	t.Helper()
 	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv(kubeconfigVariable))
 	if err != nil {
@@ -164,7 +167,7 @@ func connectFleet(t *testing.T) *storekit.Fleet {
 	if err != nil {
 		t.Fatalf("Connect: %v", err)
 	}
-	return client.Fleet("rotation")
+	return client.Fleet(name)
 }
 
 // up applies one store.

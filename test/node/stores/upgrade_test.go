@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -36,7 +34,7 @@ func TestUpgrade(t *testing.T) {
 	tf := newTerraform(t, "upgrade", "plugin_source="+plugin.source, "plugin_sha256="+plugin.sha256)
 	watched := observe(t, client, shopNamespace)
 	u := &upgrade{
-		tf: tf, fleet: fleetOfProvider(t), shop: newVisitor(t, shopHost),
+		tf: tf, fleet: connectFleet(t, providerFleet), shop: newVisitor(t, shopHost),
 		data: &shopData{client: client, namespace: shopNamespace, pausing: []string{"web"}, host: shopHost},
 	}
 	u.content = &shopContent{shop: u.shop}
@@ -323,20 +321,6 @@ func backUp(t *testing.T, fleet *storekit.Fleet, store string) string {
 		t.Errorf("The newest backup was made for %s, want demand", made.Reason)
 	}
 	return made.ID
-}
-
-// fleetOfProvider is the fleet that the provider works on when nothing else is said.
-func fleetOfProvider(t *testing.T) *storekit.Fleet {
-	t.Helper()
-	config, err := clientcmd.BuildConfigFromFlags("", os.Getenv(kubeconfigVariable))
-	if err != nil {
-		t.Fatalf("Read kubeconfig: %v", err)
-	}
-	client, err := storekit.Connect(config, storekit.WithDNSServers(os.Getenv(dnsVariable)))
-	if err != nil {
-		t.Fatalf("Connect: %v", err)
-	}
-	return client.Fleet("default")
 }
 
 // words is what Terraform said, without its frames and line breaks.
