@@ -52,5 +52,5 @@ func runInside(args []string) error {
 	if cause := context.Cause(n.ctx); cause != nil && interrupted.Err() == nil {
 		return errors.Join(err, cause)
 	}
-	return err
+	return endOf(err)
 }

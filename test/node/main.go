@@ -42,7 +42,7 @@ func dispatch(args []string) int {
 		err = errors.New("usage: testnode run [--dir D] [--required] -- command args")
 	}
 	var skipped *skipError
-	var failed *exec.ExitError
+	var failed *processError
 	switch {
 	case err == nil:
 		return 0
@@ -52,11 +52,22 @@ func dispatch(args []string) int {
 			return exitSkipped
 		}
 		return 0
-	case errors.As(err, &failed) && failed.ExitCode() > 0:
-		return failed.ExitCode() // it has said why itself
+	case errors.As(err, &failed):
+		return failed.ExitCode()
 	}
 	fmt.Fprintln(os.Stderr, "testnode:", err)
 	return 1
+}
+
+// processError is the failure of a process that has said itself why it failed, so that only its exit code is passed on.
+type processError struct{ *exec.ExitError }
+
+// endOf returns what the end of a process that shares our standard error means to a caller.
+func endOf(err error) error {
+	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) && failed.ExitCode() > 0 {
+		return &processError{failed}
+	}
+	return err
 }
 
 // options are what a caller may choose.

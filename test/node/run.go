@@ -138,5 +138,5 @@ func runInNamespaces(ctx context.Context, t task) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	return err
+	return endOf(err)
 }
