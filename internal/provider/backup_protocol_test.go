@@ -71,11 +71,7 @@ func TestAccBackups(t *testing.T) {
 func (h *harness) invoke(name string, config fields) (progress []string, messages string) {
 	h.t.Helper()
 	typ := h.schema.ActionSchemas[name].Schema.ValueType()
-	server, ok := h.server.(tfprotov6.ActionServer)
-	if !ok {
-		h.t.Fatalf("%T serves no actions", h.server)
-	}
-	resp, err := server.InvokeAction(context.Background(), &tfprotov6.InvokeActionRequest{ActionType: name, Config: h.dynamic(value(typ, config))})
+	resp, err := h.server.InvokeAction(context.Background(), &tfprotov6.InvokeActionRequest{ActionType: name, Config: h.dynamic(value(typ, config))})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -30,13 +30,9 @@ type listed struct {
 // list lists resources and takes at most take results, all when it is negative.
 func (h *harness) list(req *tfprotov6.ListResourceRequest, config fields, take int) listed {
 	h.t.Helper()
-	server, ok := h.server.(tfprotov6.ListResourceServer)
-	if !ok {
-		h.t.Fatal("the provider lists nothing")
-	}
 	req.TypeName = storeType
 	req.Config = h.dynamic(value(h.schema.ListResourceSchemas[storeType].ValueType(), config))
-	stream, err := server.ListResource(h.t.Context(), req)
+	stream, err := h.server.ListResource(h.t.Context(), req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -214,11 +210,7 @@ func TestListNeedsACluster(t *testing.T) {
 func TestListFilterIsValidated(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t, nil)
-	server, ok := h.server.(tfprotov6.ListResourceServer)
-	if !ok {
-		t.Fatal("the provider lists nothing")
-	}
-	resp, err := server.ValidateListResourceConfig(t.Context(), &tfprotov6.ValidateListResourceConfigRequest{
+	resp, err := h.server.ValidateListResourceConfig(t.Context(), &tfprotov6.ValidateListResourceConfigRequest{
 		TypeName: storeType, Config: h.dynamic(value(h.schema.ListResourceSchemas[storeType].ValueType(), fields{"engine": "magento", "owner": ""})),
 	})
 	if err != nil {

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"sync/atomic"
 	"testing"
 
-	"github.com/hashicorp/terraform-plugin-framework/providerserver"
+	"github.com/google/go-cmp/cmp"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
 )
@@ -21,7 +22,7 @@ type fields = map[string]any
 // harness speaks the plugin protocol to a provider in this process, as a CLI does.
 type harness struct {
 	t      *testing.T
-	server tfprotov6.ProviderServer
+	server doubtingServer
 	schema *tfprotov6.GetProviderSchemaResponse
 }
 
@@ -32,13 +33,90 @@ type object struct {
 	identity *tfprotov6.ResourceIdentityData
 }
 
+// doubtingServer asks the framework, too, when the server has answered without it: the two must say the same.
+type doubtingServer struct {
+	server
+	t       *testing.T
+	without *atomic.Int64 // questions that were answered without the framework
+}
+
+// UpgradeResourceState implements [tfprotov6.ResourceServer].
+func (s doubtingServer) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	framework, err := s.frameworkServer.UpgradeResourceState(ctx, req)
+	if own := s.unchanged.upgrade(req); req.TypeName == storeType && own != nil {
+		s.compare("state upgraded", s.state(own.UpgradedState), s.state(framework.UpgradedState), framework.Diagnostics)
+	}
+	return framework, err
+}
+
+// ReadResource implements [tfprotov6.ResourceServer].
+func (s doubtingServer) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+	var own *tfprotov6.ReadResourceResponse
+	if req.TypeName == storeType {
+		own = s.unchanged.read(ctx, s.provider.platform, req)
+	}
+	framework, err := s.frameworkServer.ReadResource(ctx, req)
+	if own != nil {
+		s.compare("state read", s.state(own.NewState), s.state(framework.NewState), framework.Diagnostics)
+		s.same("private state read", string(own.Private), string(framework.Private))
+		s.same("identity read", s.identity(own.NewIdentity), s.identity(framework.NewIdentity))
+	}
+	return framework, err
+}
+
+// PlanResourceChange implements [tfprotov6.ResourceServer].
+func (s doubtingServer) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
+	var own *tfprotov6.PlanResourceChangeResponse
+	if req.TypeName == storeType {
+		own = s.unchanged.plan(ctx, s.provider.platform, req)
+	}
+	framework, err := s.frameworkServer.PlanResourceChange(ctx, req)
+	if own != nil {
+		s.compare("state planned", s.state(own.PlannedState), s.state(framework.PlannedState), framework.Diagnostics)
+		s.same("private state planned", string(own.PlannedPrivate), string(framework.PlannedPrivate))
+		s.same("identity planned", s.identity(own.PlannedIdentity), s.identity(framework.PlannedIdentity))
+	}
+	return framework, err
+}
+
+func (s doubtingServer) compare(what string, own, framework tftypes.Value, diagnostics []*tfprotov6.Diagnostic) {
+	s.t.Helper()
+	s.without.Add(1)
+	s.same(what, own, framework)
+	if text := render(diagnostics); text != "" {
+		s.t.Errorf("%s: the framework has something to say of an unchanged store: %s", what, text)
+	}
+}
+
+func (s doubtingServer) same(what string, own, framework any) {
+	s.t.Helper()
+	if diff := cmp.Diff(framework, own); diff != "" {
+		s.t.Errorf("%s: not as the framework answers (-framework +own):\n%s", what, diff)
+	}
+}
+
+func (s doubtingServer) state(data *tfprotov6.DynamicValue) tftypes.Value {
+	s.t.Helper()
+	value, err := data.Unmarshal(s.unchanged.typ)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return value
+}
+
+func (s doubtingServer) identity(data *tfprotov6.ResourceIdentityData) tftypes.Value {
+	s.t.Helper()
+	value, err := data.IdentityData.Unmarshal(tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "fleet": tftypes.String}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return value
+}
+
 func newHarness(t *testing.T, env map[string]string) *harness {
 	t.Helper()
 	p := &storePlatform{version: "test", getenv: func(name string) string { return env[name] }}
-	server, err := providerserver.NewProtocol6WithError(p)()
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := doubtingServer{newServer(p), t, new(atomic.Int64)}
 	schema, err := server.GetProviderSchema(context.Background(), &tfprotov6.GetProviderSchemaRequest{})
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +254,10 @@ func (h *harness) plan(typeName string, prior *object, config fields) planned {
 		wanted = value(typ, config)
 	}
 	req.PriorState, req.Config = h.dynamic(before), h.dynamic(wanted)
-	req.ProposedNewState = h.dynamic(proposed(h.schema.ResourceSchemas[typeName].Block.Attributes, before, wanted))
+	req.ProposedNewState = req.PriorState // a CLI encodes equal values equally, tftypes does not
+	if next := proposed(h.schema.ResourceSchemas[typeName].Block.Attributes, before, wanted); !next.Equal(before) {
+		req.ProposedNewState = h.dynamic(next)
+	}
 	resp, err := h.server.PlanResourceChange(context.Background(), req)
 	if err != nil {
 		h.t.Fatal(err)

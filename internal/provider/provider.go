@@ -37,6 +37,8 @@ func New(version string) func() provider.Provider {
 type storePlatform struct {
 	version string
 	getenv  func(string) string
+	// platform is what Configure made.
+	platform *platform
 }
 
 type providerModel struct {
@@ -131,6 +133,7 @@ func (p *storePlatform) Configure(ctx context.Context, req provider.ConfigureReq
 	if resp.Diagnostics.HasError() {
 		return
 	}
+	p.platform = data
 	resp.ResourceData, resp.DataSourceData, resp.EphemeralResourceData, resp.ActionData, resp.ListResourceData = data, data, data, data, data
 }
 

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -13,12 +14,16 @@ import (
 // Server returns a constructor of the provider as plugin protocol 6 serves it.
 func Server(version string) func() tfprotov6.ProviderServer {
 	return func() tfprotov6.ProviderServer {
-		framework, ok := providerserver.NewProtocol6(New(version)())().(frameworkServer)
-		if !ok {
-			panic(fmt.Sprintf("provider: the framework's server lacks RPCs: %T", framework)) // a matter of this build
-		}
-		return server{framework}
+		return newServer(&storePlatform{version: version, getenv: os.Getenv})
 	}
+}
+
+func newServer(p *storePlatform) server {
+	framework, ok := providerserver.NewProtocol6(p)().(frameworkServer)
+	if !ok {
+		panic(fmt.Sprintf("provider: the framework's server lacks RPCs: %T", framework)) // a matter of this build
+	}
+	return server{framework, p, newUnchangedStores(context.Background())}
 }
 
 type frameworkServer interface {
@@ -27,10 +32,15 @@ type frameworkServer interface {
 	tfprotov6.ActionServer
 }
 
-// server serves the RPCs that Terraform sends for each resource with contexts that can be forgotten. The framework keeps the
-// context of every RPC until the process stops (terraform-plugin-framework v1.19.0, proto6server.registerContext), and with it all
-// that gRPC and logging put there: 12 KB, four times for each store of a plan.
-type server struct{ frameworkServer }
+// server serves the RPCs that Terraform sends for each resource: those for unchanged stores itself, see [unchangedStores], and the
+// others with contexts that can be forgotten. The framework keeps the context of every RPC until the process stops
+// (terraform-plugin-framework v1.19.0, proto6server.registerContext), and with it all that gRPC and logging put there: 12 KB,
+// four times for each store of a plan.
+type server struct {
+	frameworkServer
+	provider  *storePlatform
+	unchanged *unchangedStores
+}
 
 // ValidateResourceConfig implements [tfprotov6.ResourceServer].
 func (s server) ValidateResourceConfig(ctx context.Context, req *tfprotov6.ValidateResourceConfigRequest) (*tfprotov6.ValidateResourceConfigResponse, error) {
@@ -41,6 +51,11 @@ func (s server) ValidateResourceConfig(ctx context.Context, req *tfprotov6.Valid
 
 // UpgradeResourceState implements [tfprotov6.ResourceServer].
 func (s server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	if req.TypeName == storeType {
+		if resp := s.unchanged.upgrade(req); resp != nil {
+			return resp, nil
+		}
+	}
 	ctx, forget := forgettable(ctx)
 	defer forget()
 	return s.frameworkServer.UpgradeResourceState(ctx, req)
@@ -48,6 +63,11 @@ func (s server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrade
 
 // ReadResource implements [tfprotov6.ResourceServer].
 func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
+	if req.TypeName == storeType {
+		if resp := s.unchanged.read(ctx, s.provider.platform, req); resp != nil {
+			return resp, nil
+		}
+	}
 	ctx, forget := forgettable(ctx)
 	defer forget()
 	return s.frameworkServer.ReadResource(ctx, req)
@@ -55,6 +75,11 @@ func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceReq
 
 // PlanResourceChange implements [tfprotov6.ResourceServer].
 func (s server) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
+	if req.TypeName == storeType {
+		if resp := s.unchanged.plan(ctx, s.provider.platform, req); resp != nil {
+			return resp, nil
+		}
+	}
 	ctx, forget := forgettable(ctx)
 	defer forget()
 	return s.frameworkServer.PlanResourceChange(ctx, req)

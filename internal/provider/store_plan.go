@@ -25,6 +25,7 @@ type storePlan struct {
 
 	config, plan storeModel
 	state        *storeModel // nil when the store is to be created
+	moved        bool        // whether the provider has planned another value than Terraform proposed
 }
 
 // ModifyPlan implements [resource.ResourceWithModifyPlan]: it refuses what protection forbids, and plans every computed value,
@@ -64,7 +65,7 @@ func assign[T attr.Value](ctx context.Context, p *storePlan, name string, field 
 	if (*field).Equal(value) {
 		return
 	}
-	*field = value
+	*field, p.moved = value, true
 	p.resp.Diagnostics.Append(p.resp.Plan.SetAttribute(ctx, path.Root(name), value)...)
 }
 
@@ -86,6 +87,7 @@ func (p *storePlan) inherit(ctx context.Context) {
 	config := decodeObject[chartModel](ctx, p.config.Chart, &p.resp.Diagnostics)
 	plan := decodeObject[chartModel](ctx, p.plan.Chart, &p.resp.Diagnostics)
 	if config != nil && plan != nil && config.Target.IsNull() && !plan.Target.Equal(plan.Port) {
+		p.moved = true
 		p.resp.Diagnostics.Append(p.resp.Plan.SetAttribute(ctx, path.Root("chart").AtName("target"), plan.Port)...)
 		p.resp.Diagnostics.Append(p.resp.Plan.GetAttribute(ctx, path.Root("chart"), &p.plan.Chart)...)
 	}
@@ -209,6 +211,23 @@ func (p *storePlan) decide(ctx context.Context) {
 	}
 	p.outline(ctx, s)
 	p.setLive(ctx, nil)
+}
+
+// idle tells, without a word to the user, whether an apply of a plan that is what state says would do nothing.
+func (p *storePlan) idle(ctx context.Context) bool {
+	p.inherit(ctx)
+	p.derive(ctx)
+	if p.moved || p.disturbed() || len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
+		return false
+	}
+	s := withSecrets(ctx, p.plan.spec(ctx, &p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	if len(p.resp.Diagnostics) > 0 || s.Validate() != nil {
+		return false
+	}
+	var program storekit.Program
+	program.AddStore(s)
+	preview, err := p.platform.fleet.Preview(ctx, &program, storekit.Only(storekit.StoreTarget(s.Name)), storekit.NoPrune())
+	return err == nil && preview.Empty() && len(preview.Warnings) == 0
 }
 
 // preview tells whether an apply would do anything. It reports what stands in the way.

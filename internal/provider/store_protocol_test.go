@@ -14,8 +14,6 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 )
 
-const storeType = "storeplatform_store"
-
 // onCluster is a harness whose provider points to the test cluster.
 func (a acceptance) onCluster(t *testing.T) *harness {
 	t.Helper()

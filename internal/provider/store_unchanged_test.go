@@ -1,0 +1,90 @@
+package provider
+
+import (
+	"maps"
+	"strings"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Questions about an unchanged store are answered without the framework, however it is spelt; every other one with it. That the
+// answers are the same is checked by the harness, here and in every other test.
+func TestAccUnchangedStores(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		config  fields
+		changes map[string]fields // each is a change that an unchanged store must not hide
+	}{
+		"WooCommerce": {
+			config: fields{
+				"host": "Shop.Example.TEST.", "egress": "none", "on_failure": "keep", "timeouts": fields{"create": "5m"},
+				"storage": fields{"content": "5120Mi", "database": "5Gi"}, "backup": fields{"keep": 3, "schedule": "0 3 * * *"},
+				"woocommerce": fields{
+					"title": "Acme", "admin_email": "a@acme.example", "locale": "de_DE", "admin_password_wo": "first given password", "admin_password_wo_version": 1,
+					"smtp": fields{"host": "mail.example.test", "from": "a@acme.example", "port": 465},
+				},
+			},
+			changes: map[string]fields{
+				"a default instead of a value":             {"egress": nil},
+				"a default within an object":               {"backup": fields{"schedule": "0 3 * * *"}},
+				"defaults of an object":                    {"backup": nil},
+				"defaults of an object that has its own":   {"storage": nil},
+				"no value instead of one":                  {"on_failure": nil},
+				"what the provider alone keeps":            {"timeouts": fields{"create": "6m"}},
+				"no host":                                  {"host": nil},
+				"another owner":                            {"owner": "other"},
+				"protection":                               {"deletion_protection": nil},
+				"a default within an object in an object":  {"woocommerce": fields{"title": "Acme", "admin_email": "a@acme.example", "locale": "de_DE", "admin_password_wo_version": 1, "smtp": fields{"host": "mail.example.test", "from": "a@acme.example"}}},
+				"a secret of another version":              {"woocommerce": fields{"title": "Acme", "admin_email": "a@acme.example", "locale": "de_DE", "admin_password_wo": "other given password", "admin_password_wo_version": 2, "smtp": fields{"host": "mail.example.test", "from": "a@acme.example", "port": 465}}},
+				"a secret, where its version stays":        {"woocommerce": fields{"title": "Acme", "admin_email": "a@acme.example", "locale": "de_DE", "admin_password_wo": "other given password", "admin_password_wo_version": 1, "smtp": fields{"host": "mail.example.test", "from": "a@acme.example", "port": 465}}},
+				"something that is known only after apply": {"rotation": unknown{}},
+			},
+		},
+		"Medusa": {
+			config: fields{"woocommerce": nil, "medusa": fields{"image": "registry.acme.example/shop:1.0.0", "admin_email": "a@acme.example", "cors": []any{"https://a.example"}, "cache": true}},
+			changes: map[string]fields{
+				"a default instead of a list": {"medusa": fields{"image": "registry.acme.example/shop:1.0.0", "admin_email": "a@acme.example", "cache": true}},
+				"a default instead of a bool": {"medusa": fields{"image": "registry.acme.example/shop:1.0.0", "admin_email": "a@acme.example", "cors": []any{"https://a.example"}}},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAcceptance(t)
+			h := a.onCluster(t)
+			config := a.fields(fields{"deletion_protection": false})
+			maps.Copy(config, tc.config)
+			if host, ok := config["host"].(string); ok {
+				config["host"] = a.name + "." + host
+			}
+			store := mustApply(t, h, nil, config)
+			ask := func(what string, store *object, config fields, want int64) {
+				t.Helper()
+				before := h.server.without.Load()
+				read, messages := h.read(storeType, store)
+				if strings.Contains(messages, "ERROR") {
+					t.Fatalf("%s: read: %s", what, messages)
+				}
+				h.plan(storeType, read, config)
+				if got := h.server.without.Load() - before; got != want {
+					t.Errorf("%s: %d of refresh and plan were answered without the framework, want %d", what, got, want)
+				}
+			}
+			ask("unchanged", store, config, 2)
+			for what, change := range tc.changes {
+				changed := maps.Clone(config)
+				maps.Copy(changed, change)
+				ask(what, store, changed, 1)
+			}
+			quotas := a.cluster.Client().CoreV1().ResourceQuotas("store-" + a.name)
+			if _, err := quotas.Patch(t.Context(), "services", types.MergePatchType, []byte(`{"spec":{"hard":{"pods":"99"}}}`), metav1.PatchOptions{FieldManager: "kubectl-edit"}); err != nil {
+				t.Fatal(err)
+			}
+			h = a.onCluster(t)
+			ask("changed by another hand", store, config, 0)
+			mustApply(t, h, store, nil)
+		})
+	}
+}
