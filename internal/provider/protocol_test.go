@@ -40,15 +40,6 @@ type doubtingServer struct {
 	without *atomic.Int64 // questions that were answered without the framework
 }
 
-// UpgradeResourceState implements [tfprotov6.ResourceServer].
-func (s doubtingServer) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
-	framework, err := s.frameworkServer.UpgradeResourceState(ctx, req)
-	if own := s.unchanged.upgrade(req); req.TypeName == storeType && own != nil {
-		s.compare("state upgraded", s.state(own.UpgradedState), s.state(framework.UpgradedState), framework.Diagnostics)
-	}
-	return framework, err
-}
-
 // ReadResource implements [tfprotov6.ResourceServer].
 func (s doubtingServer) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	var own *tfprotov6.ReadResourceResponse
@@ -106,7 +97,7 @@ func (s doubtingServer) state(data *tfprotov6.DynamicValue) tftypes.Value {
 
 func (s doubtingServer) identity(data *tfprotov6.ResourceIdentityData) tftypes.Value {
 	s.t.Helper()
-	value, err := data.IdentityData.Unmarshal(tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "fleet": tftypes.String}})
+	value, err := data.IdentityData.Unmarshal(identityType)
 	if err != nil {
 		s.t.Fatal(err)
 	}

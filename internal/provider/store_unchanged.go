@@ -38,28 +38,11 @@ func newUnchangedStores(ctx context.Context) *unchangedStores {
 	return &unchangedStores{schema: s, typ: s.Type().TerraformType(ctx)}
 }
 
-// upgrade answers for a state of the version that the schema has. Write-only values, which the framework would look for, never
-// were in it.
-func (u *unchangedStores) upgrade(req *tfprotov6.UpgradeResourceStateRequest) *tfprotov6.UpgradeResourceStateResponse {
-	if req.Version != u.schema.Version || req.RawState == nil {
-		return nil
-	}
-	state, err := req.RawState.UnmarshalWithOpts(u.typ, tfprotov6.UnmarshalOpts{ValueFromJSONOpts: tftypes.ValueFromJSONOpts{IgnoreUndefinedAttributes: true}})
-	if err != nil {
-		return nil
-	}
-	value, err := tfprotov6.NewDynamicValue(u.typ, state)
-	if err != nil {
-		return nil
-	}
-	return &tfprotov6.UpgradeResourceStateResponse{UpgradedState: &value}
-}
-
 // read answers for a store that is in the cluster what it is in state.
 func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.ReadResourceRequest) *tfprotov6.ReadResourceResponse {
 	private := make(map[string][]byte)
 	state := u.decode(ctx, req.CurrentState)
-	if p == nil || p.unknown() || state == nil || json.Unmarshal(req.Private, &private) != nil {
+	if p == nil || p.unknown() || p.fleetName.IsUnknown() || state == nil || json.Unmarshal(req.Private, &private) != nil {
 		return nil
 	}
 	for key := range private {
@@ -69,11 +52,11 @@ func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.
 	}
 	name := state.model.Name.ValueString()
 	identity := req.CurrentIdentity
-	if identity == nil { // the CLI keeps none, or this state has none yet
-		identity = identityData(map[string]tftypes.Value{
-			"name":  tftypes.NewValue(tftypes.String, name),
-			"fleet": tftypes.NewValue(tftypes.String, p.fleetName.ValueString()),
-		})
+	switch {
+	case identity == nil: // the CLI keeps none, or this state has none yet
+		identity = identityData(name, p.fleetName.ValueString())
+	case !namesFleet(identity):
+		return nil
 	}
 	if uid, err := p.client.ClusterUID(ctx); err != nil || uid != state.model.ClusterUID.ValueString() {
 		return nil
@@ -112,7 +95,7 @@ func (u *unchangedStores) plan(ctx context.Context, p *platform, req *tfprotov6.
 	}
 	identity := req.PriorIdentity
 	if identity == nil { // as above; the next refresh brings one
-		identity = identityData(nil)
+		identity = identityData("", "")
 	}
 	return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedPrivate: req.PriorPrivate, PlannedIdentity: identity}
 }
@@ -139,18 +122,28 @@ func (u *unchangedStores) decode(ctx context.Context, value *tfprotov6.DynamicVa
 	return d
 }
 
-// identityData encodes an identity; nil makes the null one.
-func identityData(attributes map[string]tftypes.Value) *tfprotov6.ResourceIdentityData {
-	typ := tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "fleet": tftypes.String}}
-	value := tftypes.NewValue(typ, nil)
-	if attributes != nil {
-		value = tftypes.NewValue(typ, attributes)
+var identityType = tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "fleet": tftypes.String}}
+
+// identityData encodes the identity of a store; the null one when name is empty.
+func identityData(name, fleet string) *tfprotov6.ResourceIdentityData {
+	value := tftypes.NewValue(identityType, nil)
+	if name != "" {
+		value = tftypes.NewValue(identityType, map[string]tftypes.Value{
+			"name": tftypes.NewValue(tftypes.String, name), "fleet": tftypes.NewValue(tftypes.String, fleet),
+		})
 	}
-	data, err := tfprotov6.NewDynamicValue(typ, value)
+	data, err := tfprotov6.NewDynamicValue(identityType, value)
 	if err != nil {
 		return nil
 	}
 	return &tfprotov6.ResourceIdentityData{IdentityData: &data}
+}
+
+// namesFleet tells whether an identity is complete.
+func namesFleet(identity *tfprotov6.ResourceIdentityData) bool {
+	value, err := identity.IdentityData.Unmarshal(identityType)
+	var attributes map[string]tftypes.Value
+	return err == nil && value.As(&attributes) == nil && !attributes["fleet"].IsNull()
 }
 
 // settled tells whether prior has the default of everything that the configuration leaves out.
