@@ -1,10 +1,7 @@
 package provider
 
 import (
-	"context"
-
 	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -41,23 +38,23 @@ var (
 func backupDefaults() spec.Backup { return spec.Store{Engine: spec.Medusa{}}.WithDefaults().Backup }
 
 // backupFrom is null for an engine that has no backups.
-func backupFrom(ctx context.Context, b spec.Backup, diags *diag.Diagnostics) types.Object {
+func backupFrom(b spec.Backup) types.Object {
 	if b == (spec.Backup{}) {
 		return types.ObjectNull(backupTypes)
 	}
-	return encodeObject(ctx, backupTypes, &backupModel{
+	return encodeObject(backupTypes, &backupModel{
 		Schedule: optionalString(b.Schedule), Keep: types.Int64Value(int64(b.Keep)), Size: spell[quantity](b.Size),
-	}, diags)
+	})
 }
 
-func backupCopiesFrom(ctx context.Context, copies []spec.BackupCopy, diags *diag.Diagnostics) types.List {
+func backupCopiesFrom(copies []spec.BackupCopy) types.List {
 	out := make([]attr.Value, 0, len(copies))
 	for _, b := range copies {
-		out = append(out, encodeObject(ctx, backupCopyTypes, &backupCopyModel{
+		out = append(out, encodeObject(backupCopyTypes, &backupCopyModel{
 			ID: types.StringValue(b.ID), Reason: types.StringValue(b.Reason),
 			Tables: types.Int64Value(int64(b.Tables)), Rows: types.Int64Value(int64(b.Rows)), DatabaseBytes: types.Int64Value(b.DatabaseBytes),
 			Files: types.Int64Value(int64(b.Files)), ContentBytes: types.Int64Value(b.ContentBytes), SHA256: types.StringValue(b.SHA256),
-		}, diags))
+		}))
 	}
 	return types.ListValueMust(types.ObjectType{AttrTypes: backupCopyTypes}, out)
 }

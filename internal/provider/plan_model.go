@@ -1,10 +1,7 @@
 package provider
 
 import (
-	"context"
-
 	"github.com/hashicorp/terraform-plugin-framework/attr"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/types"
 
@@ -47,7 +44,7 @@ var (
 )
 
 // spec makes the plan. Unknown and null values are left empty.
-func (m planModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Plan {
+func (m planModel) spec() spec.Plan {
 	p := spec.Plan{
 		Name:      m.Name.ValueString(),
 		Preset:    m.Preset.ValueString(),
@@ -57,10 +54,10 @@ func (m planModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Plan 
 		Storage:   m.Storage.ValueString(),
 		MaxVolume: m.MaxVolume.ValueString(),
 	}
-	if jobs := decodeObject[jobsModel](ctx, m.Jobs, diags); jobs != nil {
+	if jobs := decodeObject[jobsModel](m.Jobs); jobs != nil {
 		p.Jobs = spec.JobRoom{CPU: jobs.CPU.ValueString(), Memory: jobs.Memory.ValueString(), Pods: int(jobs.Pods.ValueInt64())}
 	}
-	if container := decodeObject[containerModel](ctx, m.Container, diags); container != nil {
+	if container := decodeObject[containerModel](m.Container); container != nil {
 		p.Container = spec.ContainerDefaults{
 			RequestCPU:    container.RequestCPU.ValueString(),
 			RequestMemory: container.RequestMemory.ValueString(),
@@ -73,7 +70,7 @@ func (m planModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Plan 
 
 // planModelFrom makes the model of a plan. The preset of a plan that was recorded without one comes from prior, else it is the
 // nearest one.
-func planModelFrom(ctx context.Context, p spec.Plan, prior planModel, diags *diag.Diagnostics) planModel {
+func planModelFrom(p spec.Plan, prior planModel) planModel {
 	m := planModel{
 		Name:      types.StringValue(p.Name),
 		Preset:    optionalString(p.Preset),
@@ -91,15 +88,15 @@ func planModelFrom(ctx context.Context, p spec.Plan, prior planModel, diags *dia
 	if m.Preset.IsNull() {
 		m.Preset = types.StringValue(nearestPreset(p))
 	}
-	m.Jobs = encodeObject(ctx, jobsTypes, &jobsModel{
+	m.Jobs = encodeObject(jobsTypes, &jobsModel{
 		CPU: spell[quantity](p.Jobs.CPU), Memory: spell[quantity](p.Jobs.Memory), Pods: types.Int64Value(int64(p.Jobs.Pods)),
-	}, diags)
-	m.Container = encodeObject(ctx, containerTypes, &containerModel{
+	})
+	m.Container = encodeObject(containerTypes, &containerModel{
 		RequestCPU:    spell[quantity](p.Container.RequestCPU),
 		RequestMemory: spell[quantity](p.Container.RequestMemory),
 		LimitCPU:      spell[quantity](p.Container.LimitCPU),
 		LimitMemory:   spell[quantity](p.Container.LimitMemory),
-	}, diags)
+	})
 	return m
 }
 
@@ -110,8 +107,8 @@ type planLeaf struct {
 	preset func(spec.Plan) attr.Value
 }
 
-func planLeaves(ctx context.Context, diags *diag.Diagnostics) []planLeaf {
-	from := func(p spec.Plan) planModel { return planModelFrom(ctx, p, planModel{}, diags) }
+func planLeaves() []planLeaf {
+	from := func(p spec.Plan) planModel { return planModelFrom(p, planModel{}) }
 	leaf := func(at path.Path, value func(planModel) attr.Value) planLeaf {
 		return planLeaf{at: at, value: value, preset: func(p spec.Plan) attr.Value { return value(from(p)) }}
 	}

@@ -59,7 +59,7 @@ func (r *planResource) ValidateConfig(ctx context.Context, req resource.Validate
 	if resp.Diagnostics.HasError() {
 		return
 	}
-	config.refuseEmpty(ctx, &resp.Diagnostics)
+	config.refuseEmpty(&resp.Diagnostics)
 	if config.Preset.IsUnknown() || resp.Diagnostics.HasError() {
 		return
 	}
@@ -70,7 +70,7 @@ func (r *planResource) ValidateConfig(ctx context.Context, req resource.Validate
 	}
 	unknown := config.unknownInputs()
 	var known spec.FieldErrors
-	for _, one := range spec.FieldErrorsOf(config.spec(ctx, &resp.Diagnostics).WithBase(base).Validate()) {
+	for _, one := range spec.FieldErrorsOf(config.spec().WithBase(base).Validate()) {
 		if !undecidedPlan(one, unknown) {
 			known = append(known, one)
 		}
@@ -99,7 +99,7 @@ func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	base, known := spec.Preset(presetName(config))
 	unknown := config.Preset.IsUnknown() || !known
 	if !unknown {
-		fromPreset := planModelFrom(ctx, base, planModel{}, &resp.Diagnostics)
+		fromPreset := planModelFrom(base, planModel{})
 		for at, missing := range map[string]struct{ config, preset types.Object }{
 			"jobs": {config.Jobs, fromPreset.Jobs}, "container": {config.Container, fromPreset.Container},
 		} {
@@ -108,7 +108,7 @@ func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 			}
 		}
 	}
-	for _, leaf := range planLeaves(ctx, &resp.Diagnostics) {
+	for _, leaf := range planLeaves() {
 		if given := leaf.value(config); unknown || given == nil || !given.IsNull() {
 			continue
 		}
@@ -120,7 +120,7 @@ func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	}
 	ref := types.StringUnknown()
 	if !unknown && len(plan.unknownInputs()) == 0 {
-		p := plan.spec(ctx, &resp.Diagnostics)
+		p := plan.spec()
 		if err := p.Validate(); err != nil {
 			resp.Diagnostics.Append(attempt{verb: "plan", target: storekit.PlanTarget(p.Name)}.diagnose(err)...)
 			return
@@ -140,7 +140,7 @@ func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 
 // keepSpellings plans the spelling of the state for values that come from the preset.
 func (r *planResource) keepSpellings(ctx context.Context, state planModel, plan *planModel, resp *resource.ModifyPlanResponse) {
-	for _, leaf := range planLeaves(ctx, &resp.Diagnostics) {
+	for _, leaf := range planLeaves() {
 		if before, after := leaf.value(state), leaf.value(*plan); before != nil && !before.Equal(after) {
 			resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, leaf.at, before)...)
 		}
@@ -187,7 +187,7 @@ func (r *planResource) Read(ctx context.Context, req resource.ReadRequest, resp 
 	case err != nil:
 		resp.Diagnostics.Append(try.diagnose(err)...)
 	default:
-		model := planModelFrom(ctx, p.Plan, state, &resp.Diagnostics)
+		model := planModelFrom(p.Plan, state)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 	}
 }
@@ -239,7 +239,7 @@ func (r *planResource) ImportState(ctx context.Context, req resource.ImportState
 
 // up records the plan. It returns nil after an error.
 func (r *planResource) up(ctx context.Context, verb string, plan planModel, timeout time.Duration, diags *diag.Diagnostics) *planModel {
-	p := plan.spec(ctx, diags)
+	p := plan.spec()
 	if diags.HasError() {
 		return nil
 	}
@@ -254,13 +254,13 @@ func (r *planResource) up(ctx context.Context, verb string, plan planModel, time
 		diags.Append(attempt{verb, target, timeout}.diagnose(err)...)
 		return nil
 	}
-	model := planModelFrom(ctx, p, plan, diags)
+	model := planModelFrom(p, plan)
 	return &model
 }
 
 // refuseEmpty reports empty strings and zeros, which would silently give the preset's value.
-func (m planModel) refuseEmpty(ctx context.Context, diags *diag.Diagnostics) {
-	for _, leaf := range planLeaves(ctx, diags) {
+func (m planModel) refuseEmpty(diags *diag.Diagnostics) {
+	for _, leaf := range planLeaves() {
 		switch value := leaf.value(m).(type) {
 		case quantityValue:
 			if !value.IsNull() && !value.IsUnknown() && value.ValueString() == "" {

@@ -40,6 +40,15 @@ type doubtingServer struct {
 	without *atomic.Int64 // questions that were answered without the framework
 }
 
+// UpgradeResourceState implements [tfprotov6.ResourceServer].
+func (s doubtingServer) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	framework, err := s.frameworkServer.UpgradeResourceState(ctx, req)
+	if own := s.unchanged.upgrade(req); req.TypeName == storeType && own != nil {
+		s.compare("state upgraded", s.state(own.UpgradedState), s.state(framework.UpgradedState), framework.Diagnostics)
+	}
+	return framework, err
+}
+
 // ReadResource implements [tfprotov6.ResourceServer].
 func (s doubtingServer) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	var own *tfprotov6.ReadResourceResponse

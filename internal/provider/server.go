@@ -51,6 +51,11 @@ func (s server) ValidateResourceConfig(ctx context.Context, req *tfprotov6.Valid
 
 // UpgradeResourceState implements [tfprotov6.ResourceServer].
 func (s server) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
+	if req.TypeName == storeType {
+		if resp := s.unchanged.upgrade(req); resp != nil {
+			return resp, nil
+		}
+	}
 	ctx, forget := forgettable(ctx)
 	defer forget()
 	return s.frameworkServer.UpgradeResourceState(ctx, req)

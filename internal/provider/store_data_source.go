@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework-validators/stringvalidator"
 	"github.com/hashicorp/terraform-plugin-framework/datasource"
 	"github.com/hashicorp/terraform-plugin-framework/datasource/schema"
-	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/schema/validator"
 	"github.com/hashicorp/terraform-plugin-framework/types"
@@ -185,11 +184,11 @@ func (d *storeDataSource) Read(ctx context.Context, req datasource.ReadRequest, 
 		resp.Diagnostics.Append(attempt{verb: "read", target: storekit.StoreTarget(name.ValueString())}.diagnose(err)...)
 		return
 	}
-	model := storeReportModelFrom(ctx, st, &resp.Diagnostics)
+	model := storeReportModelFrom(st)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 }
 
-func storeReportModelFrom(ctx context.Context, st *storekit.State, diags *diag.Diagnostics) storeReportModel {
+func storeReportModelFrom(st *storekit.State) storeReportModel {
 	m := storeReportModel{
 		Name:      types.StringValue(st.Spec.Name),
 		Owner:     optionalString(st.Spec.Owner),
@@ -199,10 +198,10 @@ func storeReportModelFrom(ctx context.Context, st *storekit.State, diags *diag.D
 		Ready:     types.BoolValue(st.Ready),
 		Causes:    make([]causeModel, len(st.Causes)),
 		Failure:   optionalString(st.Failure),
-		Release:   releaseFrom(ctx, st.Release, diags),
+		Release:   releaseFrom(st.Release),
 		Quota:     make(map[string]usageModel, len(st.Quota)),
 		Drift:     make(map[string]string),
-		Backups:   backupCopiesFrom(ctx, st.Backups, diags),
+		Backups:   backupCopiesFrom(st.Backups),
 	}
 	for _, one := range st.Operations {
 		m.Operations = append(m.Operations, operationModel{

@@ -110,7 +110,7 @@ func (r *storeListResource) result(ctx context.Context, req list.ListRequest, na
 	}
 	var none storeModel
 	result.Diagnostics.Append(result.Resource.GetAttribute(ctx, path.Root("timeouts"), &none.Timeouts)...)
-	model := storeModelFrom(ctx, st, none, &result.Diagnostics)
+	model := storeModelFrom(st, none, &result.Diagnostics)
 	result.Diagnostics.Append(result.Resource.Set(ctx, &model)...)
 	return result, false
 }

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework-timeouts/resource/timeouts"
@@ -173,7 +172,7 @@ func (m storeModel) engineKind() spec.EngineKind {
 
 // spec makes the specification of the store. Secrets are in it only if m was decoded from a configuration. Unknown values are
 // left empty: see [storeModel.unknownInputs].
-func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Store {
+func (m storeModel) spec(diags *diag.Diagnostics) spec.Store {
 	s := spec.Store{
 		Name:          m.Name.ValueString(),
 		Owner:         m.Owner.ValueString(),
@@ -189,25 +188,25 @@ func (m storeModel) spec(ctx context.Context, diags *diag.Diagnostics) spec.Stor
 		Adopt:         m.AdoptExisting.ValueBool(),
 		Ignore:        stringsOf(m.IgnoreDrift),
 	}
-	if storage := decodeObject[storageModel](ctx, m.Storage, diags); storage != nil {
+	if storage := decodeObject[storageModel](m.Storage); storage != nil {
 		s.Storage = spec.Storage{Class: storage.Class.ValueString(), Content: storage.Content.ValueString(), Database: storage.Database.ValueString()}
 	}
-	if backup := decodeObject[backupModel](ctx, m.Backup, diags); backup != nil {
+	if backup := decodeObject[backupModel](m.Backup); backup != nil {
 		s.Backup = spec.Backup{Schedule: backup.Schedule.ValueString(), Keep: int(backup.Keep.ValueInt64()), Size: backup.Size.ValueString()}
 	}
 	switch m.engineKind() {
 	case spec.KindWooCommerce:
-		s.Engine = m.wooCommerce(ctx, diags)
+		s.Engine = m.wooCommerce()
 	case spec.KindMedusa:
-		s.Engine = m.medusa(ctx, diags)
+		s.Engine = m.medusa()
 	case spec.KindChart:
-		s.Engine = m.chart(ctx, diags)
+		s.Engine = m.chart(diags)
 	}
 	return s
 }
 
-func (m storeModel) wooCommerce(ctx context.Context, diags *diag.Diagnostics) spec.WooCommerce {
-	set := decodeObject[wooCommerceModel](ctx, m.WooCommerce, diags)
+func (m storeModel) wooCommerce() spec.WooCommerce {
+	set := decodeObject[wooCommerceModel](m.WooCommerce)
 	if set == nil {
 		return spec.WooCommerce{}
 	}
@@ -224,7 +223,7 @@ func (m storeModel) wooCommerce(ctx context.Context, diags *diag.Diagnostics) sp
 		PluginSHA256:  set.PluginSHA256.ValueString(),
 		Registry:      set.Registry.ValueString(),
 	}
-	if smtp := decodeObject[smtpModel](ctx, set.SMTP, diags); smtp != nil {
+	if smtp := decodeObject[smtpModel](set.SMTP); smtp != nil {
 		engine.SMTP = &spec.SMTP{
 			Host:     smtp.Host.ValueString(),
 			Port:     int(smtp.Port.ValueInt64()),
@@ -236,8 +235,8 @@ func (m storeModel) wooCommerce(ctx context.Context, diags *diag.Diagnostics) sp
 	return engine
 }
 
-func (m storeModel) medusa(ctx context.Context, diags *diag.Diagnostics) spec.Medusa {
-	set := decodeObject[medusaModel](ctx, m.Medusa, diags)
+func (m storeModel) medusa() spec.Medusa {
+	set := decodeObject[medusaModel](m.Medusa)
 	if set == nil {
 		return spec.Medusa{}
 	}
@@ -252,8 +251,8 @@ func (m storeModel) medusa(ctx context.Context, diags *diag.Diagnostics) spec.Me
 	}
 }
 
-func (m storeModel) chart(ctx context.Context, diags *diag.Diagnostics) spec.Chart {
-	set := decodeObject[chartModel](ctx, m.Chart, diags)
+func (m storeModel) chart(diags *diag.Diagnostics) spec.Chart {
+	set := decodeObject[chartModel](m.Chart)
 	if set == nil {
 		return spec.Chart{}
 	}
@@ -277,8 +276,8 @@ func (m storeModel) chart(ctx context.Context, diags *diag.Diagnostics) spec.Cha
 }
 
 // withSecrets gives s the write-only values of a configuration: a plan and a state never have them.
-func withSecrets(ctx context.Context, s spec.Store, config storeModel, diags *diag.Diagnostics) spec.Store {
-	given := config.spec(ctx, diags)
+func withSecrets(s spec.Store, config storeModel, diags *diag.Diagnostics) spec.Store {
+	given := config.spec(diags)
 	switch engine := s.Engine.(type) {
 	case spec.WooCommerce:
 		from, _ := given.Engine.(spec.WooCommerce)
@@ -301,7 +300,7 @@ func withSecrets(ctx context.Context, s spec.Store, config storeModel, diags *di
 
 // storeModelFrom makes the model of what the cluster has. What the cluster does not know (timeouts, versions of write-only
 // values) comes from prior, which may be the zero model.
-func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, diags *diag.Diagnostics) storeModel {
+func storeModelFrom(st *storekit.State, prior storeModel, diags *diag.Diagnostics) storeModel {
 	s := st.Spec.WithDefaults()
 	m := storeModel{
 		Name:               types.StringValue(s.Name),
@@ -309,7 +308,7 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		Plan:               spell[planRef](string(s.Plan)),
 		Host:               spell[host](s.Host),
 		Egress:             types.StringValue(string(s.Egress)),
-		Backup:             backupFrom(ctx, s.Backup, diags),
+		Backup:             backupFrom(s.Backup),
 		RestoreFrom:        optionalString(s.RestoreFrom),
 		Rotation:           optionalString(s.Rotation),
 		DeletionProtection: types.BoolValue(!s.AllowDeletion),
@@ -326,25 +325,25 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 		Namespace:          types.StringValue(spec.NamespaceOf(s.Name)),
 		URL:                optionalString(st.URL),
 		Ready:              types.BoolValue(st.Ready),
-		Backups:            backupCopiesFrom(ctx, st.Backups, diags),
+		Backups:            backupCopiesFrom(st.Backups),
 		Objects:            stringMap(st.Objects),
 		ClusterUID:         types.StringValue(st.ClusterUID),
 	}
-	m.Storage = encodeObject(ctx, storageTypes, &storageModel{
+	m.Storage = encodeObject(storageTypes, &storageModel{
 		Class:    optionalString(s.Storage.Class),
 		Content:  spell[quantity](s.Storage.Content),
 		Database: spell[quantity](s.Storage.Database),
-	}, diags)
+	})
 	switch engine := s.Engine.(type) {
 	case spec.WooCommerce:
-		m.WooCommerce = wooCommerceFrom(ctx, engine, prior, diags)
+		m.WooCommerce = wooCommerceFrom(engine, prior)
 	case spec.Medusa:
-		m.Medusa = medusaFrom(ctx, engine, prior, diags)
+		m.Medusa = medusaFrom(engine, prior)
 	case spec.Chart:
-		m.Chart = chartFrom(ctx, engine, diags)
+		m.Chart = chartFrom(engine, diags)
 	}
-	release := releaseFrom(ctx, st.Release, diags)
-	m.Release = encodeObject(ctx, releaseTypes, &release, diags)
+	release := releaseFrom(st.Release)
+	m.Release = encodeObject(releaseTypes, &release)
 	hard := make(map[string]string, len(st.Quota))
 	for name, usage := range st.Quota {
 		hard[name] = usage.Hard
@@ -353,16 +352,16 @@ func storeModelFrom(ctx context.Context, st *storekit.State, prior storeModel, d
 	return m
 }
 
-func releaseFrom(ctx context.Context, r storekit.Release, diags *diag.Diagnostics) releaseModel {
+func releaseFrom(r storekit.Release) releaseModel {
 	history := make([]attr.Value, 0, len(r.History))
 	for _, one := range r.History {
-		history = append(history, encodeObject(ctx, revisionTypes, &revisionModel{
+		history = append(history, encodeObject(revisionTypes, &revisionModel{
 			Revision:     types.Int64Value(int64(one.Number)),
 			Status:       types.StringValue(one.Status),
 			ChartVersion: optionalString(one.ChartVersion),
 			AppVersion:   optionalString(one.AppVersion),
 			Created:      types.StringValue(one.Created.UTC().Format(time.RFC3339)),
-		}, diags))
+		}))
 	}
 	return releaseModel{
 		Revision:     types.Int64Value(int64(r.Revision)),
@@ -374,7 +373,7 @@ func releaseFrom(ctx context.Context, r storekit.Release, diags *diag.Diagnostic
 	}
 }
 
-func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeModel, diags *diag.Diagnostics) types.Object {
+func wooCommerceFrom(engine spec.WooCommerce, prior storeModel) types.Object {
 	m := wooCommerceModel{
 		Title:            types.StringValue(engine.Title),
 		AdminEmail:       types.StringValue(engine.AdminEmail),
@@ -389,9 +388,9 @@ func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeMo
 		SMTP:             types.ObjectNull(smtpTypes),
 	}
 	var priorSMTP *smtpModel
-	if before := decodeObject[wooCommerceModel](ctx, prior.WooCommerce, diags); before != nil {
+	if before := decodeObject[wooCommerceModel](prior.WooCommerce); before != nil {
 		m.AdminPasswordWOVersion = before.AdminPasswordWOVersion
-		priorSMTP = decodeObject[smtpModel](ctx, before.SMTP, diags)
+		priorSMTP = decodeObject[smtpModel](before.SMTP)
 	}
 	if engine.SMTP != nil {
 		smtp := smtpModel{
@@ -403,12 +402,12 @@ func wooCommerceFrom(ctx context.Context, engine spec.WooCommerce, prior storeMo
 		if priorSMTP != nil {
 			smtp.PasswordWOVersion = priorSMTP.PasswordWOVersion
 		}
-		m.SMTP = encodeObject(ctx, smtpTypes, &smtp, diags)
+		m.SMTP = encodeObject(smtpTypes, &smtp)
 	}
-	return encodeObject(ctx, wooCommerceTypes, &m, diags)
+	return encodeObject(wooCommerceTypes, &m)
 }
 
-func medusaFrom(ctx context.Context, engine spec.Medusa, prior storeModel, diags *diag.Diagnostics) types.Object {
+func medusaFrom(engine spec.Medusa, prior storeModel) types.Object {
 	m := medusaModel{
 		Image:      types.StringValue(engine.Image),
 		AdminEmail: types.StringValue(engine.AdminEmail),
@@ -417,18 +416,18 @@ func medusaFrom(ctx context.Context, engine spec.Medusa, prior storeModel, diags
 		CORS:       listOf(engine.CORS),
 		Registry:   types.StringValue(engine.Registry),
 	}
-	if before := decodeObject[medusaModel](ctx, prior.Medusa, diags); before != nil {
+	if before := decodeObject[medusaModel](prior.Medusa); before != nil {
 		m.AdminPasswordWOVersion = before.AdminPasswordWOVersion
 	}
-	return encodeObject(ctx, medusaTypes, &m, diags)
+	return encodeObject(medusaTypes, &m)
 }
 
-func chartFrom(ctx context.Context, engine spec.Chart, diags *diag.Diagnostics) types.Object {
+func chartFrom(engine spec.Chart, diags *diag.Diagnostics) types.Object {
 	values, err := formatDocument(engine.Values)
 	if err != nil {
 		diags.AddError("Chart Values Not Readable", "The values that the cluster has on record cannot be written as YAML: "+err.Error())
 	}
-	return encodeObject(ctx, chartTypes, &chartModel{
+	return encodeObject(chartTypes, &chartModel{
 		Source:   types.StringValue(engine.Source),
 		Version:  optionalString(engine.Version),
 		Values:   spell[document](values),
@@ -436,7 +435,7 @@ func chartFrom(ctx context.Context, engine spec.Chart, diags *diag.Diagnostics) 
 		Port:     types.Int64Value(int64(engine.Port)),
 		Target:   types.Int64Value(int64(engine.Target)),
 		Username: optionalString(engine.Username),
-	}, diags)
+	})
 }
 
 // quotaFrom is the part of a quota that a plan decides. Everything else in it is the same for every store.

@@ -38,8 +38,8 @@ func TestStoreMappersAreInverse(t *testing.T) {
 			t.Parallel()
 			var diags diag.Diagnostics
 			want := test.store.WithDefaults()
-			model := storeModelFrom(t.Context(), &storekit.State{Spec: test.store}, storeModel{}, &diags)
-			got := model.spec(t.Context(), &diags).WithDefaults()
+			model := storeModelFrom(&storekit.State{Spec: test.store}, storeModel{}, &diags)
+			got := model.spec(&diags).WithDefaults()
 			if diags.HasError() {
 				t.Fatal(diags)
 			}
@@ -64,8 +64,8 @@ func TestSecretsComeFromTheConfigurationOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var diags diag.Diagnostics
-			state := storeModelFrom(t.Context(), &storekit.State{Spec: spec.Store{Name: "acme", Engine: engine}}, storeModel{}, &diags)
-			switch engine := state.spec(t.Context(), &diags).Engine.(type) {
+			state := storeModelFrom(&storekit.State{Spec: spec.Store{Name: "acme", Engine: engine}}, storeModel{}, &diags)
+			switch engine := state.spec(&diags).Engine.(type) {
 			case spec.WooCommerce:
 				if engine.AdminPassword != "" || engine.SMTP.Password != "" {
 					t.Error("a secret of the specification reached the model")

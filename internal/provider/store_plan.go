@@ -80,12 +80,12 @@ func (p *storePlan) inherit(ctx context.Context) {
 	if p.config.Backup.IsNull() {
 		backup := types.ObjectNull(backupTypes)
 		if p.plan.engineKind() != spec.KindChart {
-			backup = backupFrom(ctx, backupDefaults(), &p.resp.Diagnostics)
+			backup = backupFrom(backupDefaults())
 		}
 		assign(ctx, p, "backup", &p.plan.Backup, backup)
 	}
-	config := decodeObject[chartModel](ctx, p.config.Chart, &p.resp.Diagnostics)
-	plan := decodeObject[chartModel](ctx, p.plan.Chart, &p.resp.Diagnostics)
+	config := decodeObject[chartModel](p.config.Chart)
+	plan := decodeObject[chartModel](p.plan.Chart)
 	if config != nil && plan != nil && config.Target.IsNull() && !plan.Target.Equal(plan.Port) {
 		p.moved = true
 		p.resp.Diagnostics.Append(p.resp.Plan.SetAttribute(ctx, path.Root("chart").AtName("target"), plan.Port)...)
@@ -188,7 +188,7 @@ func (p *storePlan) decide(ctx context.Context) {
 		p.setLive(ctx, nil)
 		return
 	}
-	s := withSecrets(ctx, p.plan.spec(ctx, &p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	s := withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
 	if err := s.Validate(); err != nil {
 		p.explainOwner(s, err)
 		return
@@ -220,7 +220,7 @@ func (p *storePlan) idle(ctx context.Context) bool {
 	if p.moved || p.disturbed() || len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
 		return false
 	}
-	s := withSecrets(ctx, p.plan.spec(ctx, &p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	s := withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
 	if len(p.resp.Diagnostics) > 0 || s.Validate() != nil {
 		return false
 	}
@@ -297,7 +297,7 @@ func (p *storePlan) outline(ctx context.Context, s spec.Store) {
 		known = p.state.Objects.Elements()
 		if p.state.engineKind() != "" {
 			// What cannot be rendered any more cannot be compared: the plan then shows digests alone.
-			before, _ = p.platform.renderer.Outline(ctx, fleet, p.state.spec(ctx, &p.resp.Diagnostics), env)
+			before, _ = p.platform.renderer.Outline(ctx, fleet, p.state.spec(&p.resp.Diagnostics), env)
 		}
 	}
 	objects := make(map[string]attr.Value, len(after.Objects))

@@ -67,7 +67,7 @@ func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, 
 	resp.Diagnostics.Append(diags...)
 	st, err := r.up(ctx, plan, config, timeout, &resp.Diagnostics)
 	if st != nil {
-		model := storeModelFrom(ctx, st, plan, &resp.Diagnostics)
+		model := storeModelFrom(st, plan, &resp.Diagnostics)
 		if err == nil {
 			keepPlanned(&model, plan, &resp.Diagnostics)
 		}
@@ -110,7 +110,7 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	case err != nil:
 		resp.Diagnostics.Append(try.diagnose(err)...)
 	default:
-		model := storeModelFrom(ctx, st, state, &resp.Diagnostics)
+		model := storeModelFrom(st, state, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
 		r.platform.warnLimited(st.Warnings, &resp.Diagnostics)
@@ -137,7 +137,7 @@ func (r *storeResource) Update(ctx context.Context, req resource.UpdateRequest, 
 		resp.Diagnostics.Append(try.diagnose(err)...)
 		return
 	}
-	model := storeModelFrom(ctx, st, plan, &resp.Diagnostics)
+	model := storeModelFrom(st, plan, &resp.Diagnostics)
 	keepPlanned(&model, plan, &resp.Diagnostics)
 	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 	keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
@@ -194,7 +194,7 @@ func (r *storeResource) ImportState(ctx context.Context, req resource.ImportStat
 
 // up makes the store what the plan says. The state that it returns is nil when the store does not exist.
 func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout time.Duration, diags *diag.Diagnostics) (*storekit.State, error) {
-	s := withSecrets(ctx, plan.spec(ctx, diags), config, diags)
+	s := withSecrets(plan.spec(diags), config, diags)
 	if diags.HasError() {
 		return nil, nil
 	}

@@ -38,6 +38,22 @@ func newUnchangedStores(ctx context.Context) *unchangedStores {
 	return &unchangedStores{schema: s, typ: s.Type().TerraformType(ctx)}
 }
 
+// upgrade answers for a state of the version that the schema has. It never holds the write-only values that the framework looks for.
+func (u *unchangedStores) upgrade(req *tfprotov6.UpgradeResourceStateRequest) *tfprotov6.UpgradeResourceStateResponse {
+	if req.Version != u.schema.Version || req.RawState == nil {
+		return nil
+	}
+	raw, err := req.RawState.UnmarshalWithOpts(u.typ, tfprotov6.UnmarshalOpts{ValueFromJSONOpts: tftypes.ValueFromJSONOpts{IgnoreUndefinedAttributes: true}})
+	if err != nil {
+		return nil
+	}
+	state, err := tfprotov6.NewDynamicValue(u.typ, raw)
+	if err != nil {
+		return nil
+	}
+	return &tfprotov6.UpgradeResourceStateResponse{UpgradedState: &state}
+}
+
 // read answers for a store that is in the cluster what it is in state.
 func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.ReadResourceRequest) *tfprotov6.ReadResourceResponse {
 	private := make(map[string][]byte)
@@ -70,7 +86,7 @@ func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.
 		return nil
 	}
 	var diags diag.Diagnostics
-	if now := storeModelFrom(ctx, st, state.model, &diags); len(diags) > 0 || !sameStore(ctx, now, state.model) {
+	if now := storeModelFrom(st, state.model, &diags); len(diags) > 0 || !sameStore(ctx, now, state.model) {
 		return nil
 	}
 	return &tfprotov6.ReadResourceResponse{NewState: req.CurrentState, Private: req.Private, NewIdentity: identity}
@@ -112,14 +128,19 @@ func (u *unchangedStores) decode(ctx context.Context, value *tfprotov6.DynamicVa
 		return nil
 	}
 	raw, err := value.Unmarshal(u.typ)
-	if err != nil || raw.IsNull() {
+	if err != nil {
 		return nil
 	}
-	d := &decoded{raw: raw}
-	if diags := (tfsdk.State{Raw: raw, Schema: u.schema}).Get(ctx, &d.model); len(diags) > 0 {
+	store, err := u.schema.Type().ValueFromTerraform(ctx, raw)
+	if err != nil {
 		return nil
 	}
-	return d
+	object, _ := store.(types.Object)
+	model := decodeObject[storeModel](object)
+	if model == nil {
+		return nil
+	}
+	return &decoded{raw, *model}
 }
 
 var identityType = tftypes.Object{AttributeTypes: map[string]tftypes.Type{"name": tftypes.String, "fleet": tftypes.String}}

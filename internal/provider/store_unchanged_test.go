@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"encoding/json"
 	"maps"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -71,6 +73,16 @@ func TestAccUnchangedStores(t *testing.T) {
 				if got := h.server.without.Load() - before; got != want {
 					t.Errorf("%s: %d of refresh and plan were answered without the framework, want %d", what, got, want)
 				}
+			}
+			data, err := json.Marshal(plain(store.state))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := h.server.UpgradeResourceState(t.Context(), &tfprotov6.UpgradeResourceStateRequest{TypeName: storeType, RawState: &tfprotov6.RawState{JSON: data}}); err != nil {
+				t.Fatal(err)
+			}
+			if h.server.without.Load() != 1 {
+				t.Error("the state was upgraded by the framework, though it is of the schema's version")
 			}
 			ask("unchanged", store, config, 2)
 			for what, change := range tc.changes {

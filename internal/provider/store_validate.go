@@ -22,7 +22,7 @@ func (r *storeResource) ValidateConfig(ctx context.Context, req resource.Validat
 		return
 	}
 	unknown := config.unknownInputs()
-	s := config.spec(ctx, &resp.Diagnostics)
+	s := config.spec(&resp.Diagnostics)
 	if unknown["plan"] {
 		s.Plan = unboundedPlan
 	}
