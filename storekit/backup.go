@@ -1,6 +1,7 @@
 package storekit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,21 +166,36 @@ func parseBackups(text string) []spec.BackupCopy {
 	return copies
 }
 
-// keepBackups keeps what a pod that has made a backup says of all backups.
+// backupRun is what a pod that was to make a backup left behind.
+type backupRun struct {
+	pod     string
+	began   time.Time
+	copies  []spec.BackupCopy // every backup that there was then; none when it failed
+	failure string
+}
+
+// keepBackups keeps how a pod that was to make a backup ended, and nothing of one that still runs.
 func keepBackups(live metav1.Object) (any, error) {
 	pod, ok := live.(*corev1.Pod)
 	if !ok {
 		return nil, fmt.Errorf("expected a Pod, got %T", live)
 	}
-	if pod.Status.Phase != corev1.PodSucceeded {
-		return nil, nil
-	}
+	run := backupRun{pod: pod.Name, began: pod.CreationTimestamp.Time}
+	said, reason := "", ""
 	for _, container := range pod.Status.ContainerStatuses {
 		if ended := container.State.Terminated; ended != nil {
-			return parseBackups(ended.Message), nil
+			said, reason = ended.Message, ended.Reason
 		}
 	}
-	return nil, nil
+	switch pod.Status.Phase {
+	case corev1.PodSucceeded:
+		run.copies = parseBackups(said)
+	case corev1.PodFailed: // by itself, as a container, or evicted as a pod
+		run.failure = cmp.Or(strings.TrimPrefix(strings.TrimSpace(said), "error: "), pod.Status.Message, reason, pod.Status.Reason, "it does not say why")
+	default:
+		return nil, nil
+	}
+	return run, nil
 }
 
 // backups are those of a store, newest first: by the record or by the last Job that made one, whichever knows the newest.
@@ -188,10 +204,24 @@ func (o *observation) backups() []spec.BackupCopy {
 	if o.record != nil {
 		latest = o.record.Backups
 	}
-	for _, copies := range o.copies {
-		if len(copies) > 0 && (len(latest) == 0 || copies[0].ID > latest[0].ID) {
-			latest = copies
+	for _, run := range o.backupRuns {
+		if len(run.copies) > 0 && (len(latest) == 0 || run.copies[0].ID > latest[0].ID) {
+			latest = run.copies
 		}
 	}
 	return latest
+}
+
+// backupFailure says why the latest backup failed; empty when it did not.
+func (o *observation) backupFailure() string {
+	var latest backupRun
+	for _, run := range o.backupRuns {
+		if run.began.After(latest.began) {
+			latest = run
+		}
+	}
+	if made := o.backups(); latest.failure == "" || len(made) > 0 && made[0].ID >= spec.BackupID(latest.began) {
+		return ""
+	}
+	return fmt.Sprintf("pod %s of %s: %s", latest.pod, latest.began.UTC().Format(time.RFC3339), latest.failure)
 }

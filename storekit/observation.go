@@ -23,15 +23,15 @@ import (
 
 // observation is what the cluster has of one store.
 type observation struct {
-	namespace *unstructured.Unstructured // nil when there is none
-	ours      bool                       // the namespace carries the labels of this store
-	record    *ledger.Record             // nil when nothing was recorded yet
-	items     map[string]kube.Item       // objects with our labels, and all of guardKinds, by "Kind/name"
-	release   *release.Record            // the latest revision; nil when there is none
-	history   []release.Record           // every revision on record, oldest first
-	quota     map[string]Usage
-	copies    [][]spec.BackupCopy // lists of backups by the Jobs that made them
-	warnings  []string            // how it was read, where that is worth a word
+	namespace  *unstructured.Unstructured // nil when there is none
+	ours       bool                       // the namespace carries the labels of this store
+	record     *ledger.Record             // nil when nothing was recorded yet
+	items      map[string]kube.Item       // objects with our labels, and all of guardKinds, by "Kind/name"
+	release    *release.Record            // the latest revision; nil when there is none
+	history    []release.Record           // every revision on record, oldest first
+	quota      map[string]Usage
+	backupRuns []backupRun // as long as their pods are kept
+	warnings   []string    // how it was read, where that is worth a word
 }
 
 // terminating tells that the namespace is being deleted.
@@ -210,8 +210,8 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 			continue
 		case map[string]Usage:
 			maps.Copy(o.quota, kept)
-		case []spec.BackupCopy:
-			o.copies = append(o.copies, kept)
+		case backupRun:
+			o.backupRuns = append(o.backupRuns, kept)
 		}
 		if item.Ref.Kind == "Pod" {
 			continue

@@ -61,6 +61,7 @@ type Step struct {
 	Removes []spec.ObjectRef  // volumes that a delete destroys
 	Notices []string          // what is allowed and yet surprises people later; of a create
 	Adopts  *Adoption         // the namespace that the store takes over; nil when there is none
+	Failure string            // why the last update was rolled back, which this one tries again; empty when it was not
 
 	warnings []string // see [Preview.Warnings]
 	releases bool     // it brings a store's release to other content

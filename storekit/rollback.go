@@ -141,7 +141,7 @@ func (op *operation) undo(ctx context.Context, work *storeWork, cause error) err
 		}
 		op.changedData = began
 	}
-	op.failure, _, _ = strings.Cut(cause.Error(), "\n")
+	op.failure = inOneLine(cause)
 	op.decide("the %s failed, so the %s", op.action, undone)
 	if err := remedy(ctx, work); err != nil { //nolint:contextcheck // the time of the step, with which its context ends, may be over
 		return fmt.Errorf("%w\nUndoing it failed too: %w", cause, err)
@@ -175,6 +175,16 @@ func (op *operation) uninstall(ctx context.Context, work *storeWork) error {
 		return nil
 	}
 	return err
+}
+
+// inOneLine is an error with the first of its causes, for the record.
+func inOneLine(err error) string {
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	var step *StepError
+	if errors.As(err, &step) && len(step.Causes) > 0 {
+		text += fmt.Sprintf(": %s: %s", step.Causes[0].Object, step.Causes[0].Message)
+	}
+	return text
 }
 
 // rollBack brings a store back to what it was when it last became ready, and records that as done.

@@ -30,6 +30,8 @@ type State struct {
 	Drift   []spec.Change // what others changed
 
 	Backups []spec.BackupCopy // newest first
+	// BackupFailure says which pod failed to make the latest backup, when and why. Empty when that was made.
+	BackupFailure string
 
 	Operations []Operation // the latest ones on record, oldest first
 

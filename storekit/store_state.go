@@ -49,7 +49,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 		Namespace: o.namespace.GetName(), UID: string(o.namespace.GetUID()),
 		Quota: o.quota, Objects: make(map[string]string), Environment: Environment{env.Environment},
 	}
-	s.Backups = o.backups()
+	s.Backups, s.BackupFailure = o.backups(), o.backupFailure()
 	if o.release != nil {
 		s.Release = Release{Revision: o.release.Revision, Status: o.release.Status, History: o.revisions()}
 	}

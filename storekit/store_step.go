@@ -146,7 +146,7 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 	case len(why) > 0:
 		step.Action, step.Why = Update, why
 		if failure := o.record.Operation.Error; failure != "" {
-			step.Why = append(step.Why, "the last update was rolled back: "+failure)
+			step.Why, step.Failure = append(step.Why, "the last update was rolled back: "+failure), failure
 		}
 	case len(given) > 0:
 		step.Action, step.Why = Update, []string{"a secret is given anew"}

@@ -37,6 +37,8 @@ type storeReportModel struct {
 	Drift     map[string]string     `tfsdk:"drift"`
 	Backups   types.List            `tfsdk:"backups"`
 
+	BackupFailure types.String `tfsdk:"backup_failure"`
+
 	Operations []operationModel `tfsdk:"operations"`
 }
 
@@ -131,6 +133,7 @@ func (d *storeDataSource) Schema(_ context.Context, _ datasource.SchemaRequest, 
 					},
 				},
 			},
+			"backup_failure": text("Which pod failed to make the latest backup, when and why. Null when that was made."),
 			"backups": schema.ListNestedAttribute{
 				Computed:            true,
 				MarkdownDescription: "The backups in the store's volume `backups`, newest first.",
@@ -202,6 +205,8 @@ func storeReportModelFrom(st *storekit.State) storeReportModel {
 		Quota:     make(map[string]usageModel, len(st.Quota)),
 		Drift:     make(map[string]string),
 		Backups:   backupCopiesFrom(st.Backups),
+
+		BackupFailure: optionalString(st.BackupFailure),
 	}
 	for _, one := range st.Operations {
 		m.Operations = append(m.Operations, operationModel{

@@ -251,6 +251,9 @@ func (p *storePlan) preview(ctx context.Context, s spec.Store) (acts bool) {
 		if step.Adopts != nil {
 			p.warnAdoption(step.Adopts)
 		}
+		if step.Failure != "" {
+			p.resp.Diagnostics.AddWarning("Last Update Was Rolled Back", fmt.Sprintf("The last update of %s failed and was taken back. The apply tries it again, unless the configuration changes. It had failed so: %s", attempt{verb: "update", target: target}.object(), sentence(step.Failure)))
+		}
 		acts = acts || step.Action != storekit.None
 	}
 	return acts

@@ -114,6 +114,9 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
 		r.platform.warnLimited(st.Warnings, &resp.Diagnostics)
+		if st.BackupFailure != "" {
+			resp.Diagnostics.AddWarning("Latest Backup Failed", fmt.Sprintf("%s has no backup of its latest state: %s\nThe shop is not affected. What the pod's log says is to be mended; action storeplatform_store_backup makes a backup at once.", sentenceStart(try.object()), sentence(st.BackupFailure)))
+		}
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, movedFrom, nil)...)
 	}
 }

@@ -23,7 +23,7 @@ const storeType = "storeplatform_store"
 
 // unchangedStores answers what a CLI asks of stores that are as state and configuration say, which is most stores in most plans.
 // The framework visits every leaf of configuration and state a dozen times for that (terraform-plugin-framework v1.19.0:
-// NullifyCollectionBlocks, ReifyNullCollectionBlocks and others, for each value of each RPC), and that was two thirds of what a
+// NullifyCollectionBlocks, ReifyNullCollectionBlocks and others, for each value of each RPC), and that was half of what a
 // plan cost this provider.
 //
 // The answers are those that the framework would give: every protocol test compares the two. A method returns nil where there is
@@ -78,7 +78,7 @@ func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.
 		return nil
 	}
 	st, err := p.fleet.Get(ctx, name)
-	if err != nil || len(st.Warnings) > 0 {
+	if err != nil || len(st.Warnings) > 0 || st.BackupFailure != "" {
 		return nil
 	}
 	environment, err := json.Marshal(st.Environment)
