@@ -51,7 +51,7 @@ func (p *platform) settle(ctx context.Context, try attempt, private privateState
 // here tells whether the provider points to the cluster that a resource was made in, before anything of it is read. Another
 // cluster does not have it, whatever it has by that name: it is taken out of state.
 func (p *platform) here(ctx context.Context, try attempt, home string, resp *resource.ReadResponse) bool {
-	uid, err := p.client.ClusterUID(ctx)
+	uid, err := p.clusterUID(ctx)
 	switch {
 	case err != nil:
 		resp.Diagnostics.Append(try.diagnose(err)...)

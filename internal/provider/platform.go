@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -65,6 +66,14 @@ func (p *platform) warnLimited(warnings []string, diags *diag.Diagnostics) {
 			diags.AddWarning("Plan Is Limited", sentence(sentenceStart(text)))
 		}
 	}
+}
+
+// said tells whether warnLimited has said all of it already.
+func (p *platform) said(warnings []string) bool {
+	return !slices.ContainsFunc(warnings, func(text string) bool {
+		_, said := p.limits.Load(text)
+		return !said
+	})
 }
 
 // keepState adds the one warning that a refresh without a cluster gives.

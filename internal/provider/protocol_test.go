@@ -43,10 +43,14 @@ type doubtingServer struct {
 // UpgradeResourceState implements [tfprotov6.ResourceServer].
 func (s doubtingServer) UpgradeResourceState(ctx context.Context, req *tfprotov6.UpgradeResourceStateRequest) (*tfprotov6.UpgradeResourceStateResponse, error) {
 	framework, err := s.frameworkServer.UpgradeResourceState(ctx, req)
-	if own := s.unchanged.upgrade(req); req.TypeName == storeType && own != nil {
-		s.compare("state upgraded", s.state(own.UpgradedState), s.state(framework.UpgradedState), framework.Diagnostics)
+	own := s.unchanged.upgrade(req)
+	if err != nil || req.TypeName != storeType || own == nil {
+		return framework, err
 	}
-	return framework, err
+	s.same("messages of an upgrade", "", render(framework.Diagnostics))
+	s.same("state upgraded", s.state(own.UpgradedState), s.state(framework.UpgradedState))
+	s.without.Add(1)
+	return own, nil
 }
 
 // ReadResource implements [tfprotov6.ResourceServer].
@@ -56,12 +60,16 @@ func (s doubtingServer) ReadResource(ctx context.Context, req *tfprotov6.ReadRes
 		own = s.unchanged.read(ctx, s.provider.platform, req)
 	}
 	framework, err := s.frameworkServer.ReadResource(ctx, req)
-	if own != nil {
-		s.compare("state read", s.state(own.NewState), s.state(framework.NewState), framework.Diagnostics)
-		s.same("private state read", string(own.Private), string(framework.Private))
-		s.same("identity read", s.identity(own.NewIdentity), s.identity(framework.NewIdentity))
+	if err != nil || own == nil {
+		return framework, err
 	}
-	return framework, err
+	s.same("messages of a refresh", "", render(framework.Diagnostics))
+	s.same("state read", s.state(own.NewState), s.state(framework.NewState))
+	s.same("private state read", string(own.Private), string(framework.Private))
+	s.same("identity read", s.identity(own.NewIdentity), s.identity(framework.NewIdentity))
+	s.same("deferred", own.Deferred, framework.Deferred)
+	s.without.Add(1)
+	return own, nil
 }
 
 // PlanResourceChange implements [tfprotov6.ResourceServer].
@@ -71,21 +79,17 @@ func (s doubtingServer) PlanResourceChange(ctx context.Context, req *tfprotov6.P
 		own = s.unchanged.plan(ctx, s.provider.platform, req)
 	}
 	framework, err := s.frameworkServer.PlanResourceChange(ctx, req)
-	if own != nil {
-		s.compare("state planned", s.state(own.PlannedState), s.state(framework.PlannedState), framework.Diagnostics)
-		s.same("private state planned", string(own.PlannedPrivate), string(framework.PlannedPrivate))
-		s.same("identity planned", s.identity(own.PlannedIdentity), s.identity(framework.PlannedIdentity))
+	if err != nil || own == nil {
+		return framework, err
 	}
-	return framework, err
-}
-
-func (s doubtingServer) compare(what string, own, framework tftypes.Value, diagnostics []*tfprotov6.Diagnostic) {
-	s.t.Helper()
+	s.same("messages of a plan", "", render(framework.Diagnostics))
+	s.same("state planned", s.state(own.PlannedState), s.state(framework.PlannedState))
+	s.same("private state planned", string(own.PlannedPrivate), string(framework.PlannedPrivate))
+	s.same("identity planned", s.identity(own.PlannedIdentity), s.identity(framework.PlannedIdentity))
+	s.same("replacements", len(own.RequiresReplace), len(framework.RequiresReplace))
+	s.same("deferred", own.Deferred, framework.Deferred)
 	s.without.Add(1)
-	s.same(what, own, framework)
-	if text := render(diagnostics); text != "" {
-		s.t.Errorf("%s: the framework has something to say of an unchanged store: %s", what, text)
-	}
+	return own, nil
 }
 
 func (s doubtingServer) same(what string, own, framework any) {
@@ -95,22 +99,29 @@ func (s doubtingServer) same(what string, own, framework any) {
 	}
 }
 
-func (s doubtingServer) state(data *tfprotov6.DynamicValue) tftypes.Value {
+func (s doubtingServer) state(data *tfprotov6.DynamicValue) *tftypes.Value {
 	s.t.Helper()
-	value, err := data.Unmarshal(s.unchanged.typ)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return value
+	return s.decoded(data, s.unchanged.typ)
 }
 
-func (s doubtingServer) identity(data *tfprotov6.ResourceIdentityData) tftypes.Value {
+func (s doubtingServer) identity(data *tfprotov6.ResourceIdentityData) *tftypes.Value {
 	s.t.Helper()
-	value, err := data.IdentityData.Unmarshal(identityType)
+	if data == nil {
+		return nil
+	}
+	return s.decoded(data.IdentityData, identityType)
+}
+
+func (s doubtingServer) decoded(data *tfprotov6.DynamicValue, typ tftypes.Type) *tftypes.Value {
+	s.t.Helper()
+	if data == nil {
+		return nil
+	}
+	value, err := data.Unmarshal(typ)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return value
+	return &value
 }
 
 func newHarness(t *testing.T, env map[string]string) *harness {

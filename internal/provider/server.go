@@ -64,6 +64,7 @@ func (s server) UpgradeResourceState(ctx context.Context, req *tfprotov6.Upgrade
 // ReadResource implements [tfprotov6.ResourceServer].
 func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceRequest) (*tfprotov6.ReadResourceResponse, error) {
 	if req.TypeName == storeType {
+		ctx = withMemory(ctx)
 		if resp := s.unchanged.read(ctx, s.provider.platform, req); resp != nil {
 			return resp, nil
 		}
@@ -76,6 +77,7 @@ func (s server) ReadResource(ctx context.Context, req *tfprotov6.ReadResourceReq
 // PlanResourceChange implements [tfprotov6.ResourceServer].
 func (s server) PlanResourceChange(ctx context.Context, req *tfprotov6.PlanResourceChangeRequest) (*tfprotov6.PlanResourceChangeResponse, error) {
 	if req.TypeName == storeType {
+		ctx = withMemory(ctx)
 		if resp := s.unchanged.plan(ctx, s.provider.platform, req); resp != nil {
 			return resp, nil
 		}

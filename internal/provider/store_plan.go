@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/terraform-plugin-framework/attr"
@@ -224,10 +225,10 @@ func (p *storePlan) idle(ctx context.Context) bool {
 	if len(p.resp.Diagnostics) > 0 || s.Validate() != nil {
 		return false
 	}
-	var program storekit.Program
-	program.AddStore(s)
-	preview, err := p.platform.fleet.Preview(ctx, &program, storekit.Only(storekit.StoreTarget(s.Name)), storekit.NoPrune())
-	return err == nil && preview.Empty() && len(preview.Warnings) == 0
+	preview, err := p.platform.preview(ctx, s)
+	return err == nil && p.platform.said(preview.Warnings) && !slices.ContainsFunc(preview.Steps, func(step storekit.Step) bool {
+		return step.Action != storekit.None || step.Adopts != nil || step.Failure != ""
+	})
 }
 
 // preview tells whether an apply would do anything. It reports what stands in the way.
@@ -235,10 +236,8 @@ func (p *storePlan) preview(ctx context.Context, s spec.Store) (acts bool) {
 	if p.state == nil && !p.preflight(ctx, s) {
 		return true
 	}
-	var program storekit.Program
-	program.AddStore(s)
 	target := storekit.StoreTarget(s.Name)
-	preview, err := p.platform.fleet.Preview(ctx, &program, storekit.Only(target), storekit.NoPrune())
+	preview, err := p.platform.preview(ctx, s)
 	switch {
 	case err != nil && p.state == nil && p.platform.absent(err, &p.resp.Diagnostics):
 		return true

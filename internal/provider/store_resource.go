@@ -100,7 +100,7 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	if !r.platform.here(ctx, try, state.ClusterUID.ValueString(), resp) {
 		return
 	}
-	st, err := r.platform.fleet.Get(ctx, name)
+	st, err := r.platform.store(ctx, name)
 	switch {
 	case errors.Is(err, storekit.ErrNotFound):
 		resp.Diagnostics.AddWarning("Store Is Gone", fmt.Sprintf("Store %q (namespace %s) is not in the cluster any more. It is taken out of state, and planned to be created again.", name, spec.NamespaceOf(name)))
@@ -114,11 +114,19 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
 		r.platform.warnLimited(st.Warnings, &resp.Diagnostics)
-		if st.BackupFailure != "" {
-			resp.Diagnostics.AddWarning("Latest Backup Failed", fmt.Sprintf("%s has no backup of its latest state: %s\nThe shop is not affected. What the pod's log says is to be mended; action storeplatform_store_backup makes a backup at once.", sentenceStart(try.object()), sentence(st.BackupFailure)))
-		}
+		resp.Diagnostics.Append(remarks(st)...)
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, movedFrom, nil)...)
 	}
+}
+
+// remarks are what a refresh says of a store that is there.
+func remarks(st *storekit.State) diag.Diagnostics {
+	var diags diag.Diagnostics
+	if st.BackupFailure != "" {
+		diags.AddWarning("Latest Backup Failed", fmt.Sprintf("Store %q (namespace %s) has no backup of its latest state: %s\n"+
+			"The shop is not affected. What the pod's log says is to be mended; action storeplatform_store_backup makes a backup at once.", st.Spec.Name, st.Namespace, sentence(st.BackupFailure)))
+	}
+	return diags
 }
 
 // Update implements [resource.Resource]. After an error state stays as it was: the next refresh shows what is there.

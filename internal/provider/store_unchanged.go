@@ -27,7 +27,8 @@ const storeType = "storeplatform_store"
 // plan cost this provider.
 //
 // The answers are those that the framework would give: every protocol test compares the two. A method returns nil where there is
-// anything to say or to change, and leaves the question to the framework.
+// anything to say or to change, and leaves the question to the framework; what the cluster has said by then is remembered, see
+// [recall].
 type unchangedStores struct {
 	schema schema.Schema
 	typ    tftypes.Type
@@ -69,16 +70,16 @@ func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.
 	name := state.model.Name.ValueString()
 	identity := req.CurrentIdentity
 	switch {
-	case identity == nil: // the CLI keeps none, or this state has none yet
+	case !present(identity): // the CLI keeps none, or this state has none yet
 		identity = identityData(name, p.fleetName.ValueString())
-	case !namesFleet(identity):
+	case !identifies(identity, name):
 		return nil
 	}
-	if uid, err := p.client.ClusterUID(ctx); err != nil || uid != state.model.ClusterUID.ValueString() {
+	if uid, err := p.clusterUID(ctx); err != nil || uid != state.model.ClusterUID.ValueString() {
 		return nil
 	}
-	st, err := p.fleet.Get(ctx, name)
-	if err != nil || len(st.Warnings) > 0 || st.BackupFailure != "" {
+	st, err := p.store(ctx, name)
+	if err != nil || !p.said(st.Warnings) || len(remarks(st)) > 0 {
 		return nil
 	}
 	environment, err := json.Marshal(st.Environment)
@@ -110,7 +111,7 @@ func (u *unchangedStores) plan(ctx context.Context, p *platform, req *tfprotov6.
 		return nil
 	}
 	identity := req.PriorIdentity
-	if identity == nil { // as above; the next refresh brings one
+	if !present(identity) { // as above; the next refresh brings one
 		identity = identityData("", "")
 	}
 	return &tfprotov6.PlanResourceChangeResponse{PlannedState: req.PriorState, PlannedPrivate: req.PriorPrivate, PlannedIdentity: identity}
@@ -160,11 +161,20 @@ func identityData(name, fleet string) *tfprotov6.ResourceIdentityData {
 	return &tfprotov6.ResourceIdentityData{IdentityData: &data}
 }
 
-// namesFleet tells whether an identity is complete.
-func namesFleet(identity *tfprotov6.ResourceIdentityData) bool {
+func present(identity *tfprotov6.ResourceIdentityData) bool {
+	return identity != nil && identity.IdentityData != nil
+}
+
+// identifies tells whether an identity is complete and that of the store.
+func identifies(identity *tfprotov6.ResourceIdentityData, name string) bool {
 	value, err := identity.IdentityData.Unmarshal(identityType)
 	var attributes map[string]tftypes.Value
-	return err == nil && value.As(&attributes) == nil && !attributes["fleet"].IsNull()
+	if err != nil || value.As(&attributes) != nil {
+		return false
+	}
+	var itsName, itsFleet *string
+	return attributes["name"].As(&itsName) == nil && attributes["fleet"].As(&itsFleet) == nil &&
+		itsName != nil && *itsName == name && itsFleet != nil && *itsFleet != ""
 }
 
 // settled tells whether prior has the default of everything that the configuration leaves out.
@@ -242,10 +252,12 @@ func sameStore(ctx context.Context, a, b storeModel) bool {
 }
 
 func sameValue(ctx context.Context, a, b attr.Value) bool {
-	if a.Equal(b) {
+	switch {
+	case b == nil:
+		return false
+	case a.Equal(b):
 		return true
-	}
-	if a.IsNull() || b.IsNull() || a.IsUnknown() || b.IsUnknown() {
+	case a.IsNull() || b.IsNull() || a.IsUnknown() || b.IsUnknown():
 		return false
 	}
 	switch a := a.(type) {

@@ -2,10 +2,13 @@ package provider
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/hashicorp/terraform-plugin-framework/resource/schema"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -98,5 +101,54 @@ func TestAccUnchangedStores(t *testing.T) {
 			ask("changed by another hand", store, config, 0)
 			mustApply(t, h, store, nil)
 		})
+	}
+}
+
+// What an unchanged store is depends on how the schema fills in what a configuration leaves out: only in ways that
+// [settled] and [storePlan.inherit] know.
+func TestSchemaFillsInOnlyKnownWays(t *testing.T) {
+	t.Parallel()
+	inherited := []string{"owner", "host", "backup", "chart.target"}
+	modifiers := []string{"provider.keepSpelling[", "stringplanmodifier.requiresReplaceIfModifier"}
+	count := 0
+	var walk func(prefix string, attributes map[string]schema.Attribute)
+	walk = func(prefix string, attributes map[string]schema.Attribute) {
+		for name, attribute := range attributes {
+			at := prefix + name
+			if !attribute.IsOptional() && !attribute.IsRequired() {
+				continue // the provider alone says what it is
+			}
+			count++
+			var used int
+			switch a := attribute.(type) {
+			case schema.StringAttribute:
+				for _, one := range a.PlanModifiers {
+					if !slices.ContainsFunc(modifiers, func(known string) bool { return strings.HasPrefix(fmt.Sprintf("%T", one), known) }) {
+						t.Errorf("%s has plan modifier %T, which is not considered", at, one)
+					}
+				}
+			case schema.BoolAttribute:
+				used = len(a.PlanModifiers)
+			case schema.Int64Attribute:
+				used = len(a.PlanModifiers)
+			case schema.ListAttribute:
+				used = len(a.PlanModifiers)
+			case schema.SingleNestedAttribute:
+				used = len(a.PlanModifiers)
+				walk(at+".", a.Attributes)
+			default:
+				t.Errorf("%s is a %T, of which defaultOf knows nothing", at, attribute)
+			}
+			if used > 0 {
+				t.Errorf("%s has plan modifiers, which are not considered", at)
+			}
+			if attribute.IsComputed() && defaultOf(t.Context(), attribute) == nil && !slices.Contains(inherited, at) {
+				t.Errorf("%s is filled in neither by a default nor by inherit", at)
+			}
+		}
+	}
+	walk("", storeSchema(t.Context()).Attributes)
+	if count < 50 {
+		t.Errorf("looked at %d attributes only", count)
 	}
 }
