@@ -15,12 +15,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// pageSize bounds the memory of a list: a page is decoded, used and dropped. What carries a pod template or content is ten times
-// as large as the rest.
+// pageSize bounds the memory of a list: a page is decoded, used and dropped. What carries a pod template or content is several
+// times as large as the rest.
 func (q Query) pageSize() int64 {
 	switch q.Kind.Kind {
 	case "Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob":
-		return 500
+		return 1000
 	case "Secret":
 		if !q.Metadata {
 			return 500

@@ -58,7 +58,7 @@ func (s *Snapshot) Namespaces() []string {
 
 // listLanes bounds how many lists run at once: gentle on the API server's priority and fairness, and on memory, for each holds a
 // page.
-const listLanes = 3
+const listLanes = 2
 
 // Snapshot runs the queries, each in pages.
 func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snapshot, error) {
