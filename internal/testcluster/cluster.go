@@ -1,7 +1,6 @@
 package testcluster
 
 import (
-	"io"
 	"os"
 	"sync"
 	"testing"
@@ -37,8 +36,8 @@ type Cluster struct {
 	// cluster from the environment that came without one.
 	DNS string
 
-	client   kubernetes.Interface
-	lifeline io.Closer // keeps the program running; see readyLine
+	client  kubernetes.Interface
+	program readyLine // of a cluster that this process started: it runs as long as that is not closed
 }
 
 // shared is the one cluster of the process, or the reason there is none.
@@ -59,14 +58,18 @@ func (c *Cluster) Client() kubernetes.Interface { return c.client }
 
 // open connects to the cluster of the environment or starts one.
 func open() (*Cluster, error) {
-	c := &Cluster{KubeconfigPath: os.Getenv(KubeconfigVariable), DNS: os.Getenv(DNSVariable)}
-	if c.KubeconfigPath == "" {
-		started, err := launch()
-		if err != nil {
-			return nil, err
-		}
-		c.KubeconfigPath, c.DNS, c.lifeline = started.Kubeconfig, started.DNS, started.lifeline
+	if path := os.Getenv(KubeconfigVariable); path != "" {
+		return connect(readyLine{Kubeconfig: path, DNS: os.Getenv(DNSVariable)})
 	}
+	started, err := launch()
+	if err != nil {
+		return nil, err
+	}
+	return connect(started)
+}
+
+func connect(to readyLine) (*Cluster, error) {
+	c := &Cluster{KubeconfigPath: to.Kubeconfig, DNS: to.DNS, program: to}
 	var err error
 	if c.Kubeconfig, err = os.ReadFile(c.KubeconfigPath); err != nil {
 		return nil, err

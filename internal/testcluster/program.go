@@ -26,9 +26,11 @@ type readyLine struct {
 	Kubeconfig string `json:"kubeconfig"`
 	DNS        string `json:"dns"`
 
-	// lifeline is the write end of the program's standard input. It is never closed: the kernel does that when this process
-	// ends, in whatever way, and the program stops the cluster and removes its directory then.
-	lifeline io.Closer
+	// lifeline is the write end of the program's standard input. When it closes, at the latest with this process, in whatever way
+	// that ends, the program stops the cluster and removes its directory. Until then it takes orders, and confirms them.
+	lifeline  io.WriteCloser
+	confirmed *bufio.Reader
+	exited    func() error // waits for the program
 }
 
 // launch starts the program and returns when its cluster is ready.
@@ -51,7 +53,8 @@ func launch() (readyLine, error) {
 	if err := command.Start(); err != nil {
 		return readyLine{}, fmt.Errorf("start %s: %w", program, err)
 	}
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	confirmed := bufio.NewReader(stdout)
+	line, err := confirmed.ReadBytes('\n')
 	if err != nil {
 		// Standard output ends with the program.
 		return readyLine{}, fmt.Errorf("%s is not ready: %w\n%s", program, errors.Join(err, command.Wait()), progress)
@@ -60,9 +63,12 @@ func launch() (readyLine, error) {
 	if err := json.Unmarshal(line, &ready); err != nil {
 		return readyLine{}, fmt.Errorf("read ready line of %s: %w", program, err)
 	}
-	ready.lifeline = stdin
+	ready.lifeline, ready.confirmed, ready.exited = stdin, confirmed, command.Wait
 	return ready, nil
 }
+
+// stop ends the program, and its cluster with it.
+func (r readyLine) stop() error { return errors.Join(r.lifeline.Close(), r.exited()) }
 
 // findProgram returns the path of the testcluster program.
 func findProgram() (string, error) {

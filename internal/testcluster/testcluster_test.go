@@ -2,6 +2,7 @@ package testcluster_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -47,6 +48,39 @@ func TestFleetLeavesNoNamespace(t *testing.T) {
 	}
 	if len(left.Items) > 0 {
 		t.Errorf("%d namespaces of the fleet are left after its test", len(left.Items))
+	}
+}
+
+func TestARestartKeepsWhatWasThere(t *testing.T) {
+	cluster := testcluster.StartOwn(t)
+	namespaces := cluster.Client().CoreV1().Namespaces()
+	made, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "kept-"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatalf("Create namespace: %v", err)
+	}
+	started := func() string {
+		t.Helper()
+		metrics, err := cluster.Client().Discovery().RESTClient().Get().AbsPath("/metrics").DoRaw(t.Context())
+		if err != nil {
+			t.Fatalf("Read metrics: %v", err)
+		}
+		_, line, _ := strings.Cut(string(metrics), "\nprocess_start_time_seconds ")
+		line, _, _ = strings.Cut(line, "\n")
+		return line
+	}
+	before := started()
+	back, err := cluster.RestartAPIServer()
+	if err != nil {
+		t.Fatalf("Restart: %v", err)
+	}
+	if err := back(); err != nil {
+		t.Fatalf("Wait for the API server: %v", err)
+	}
+	if after := started(); before == "" || after == before {
+		t.Errorf("The API server says it was started at %q before and at %q after its restart", before, after)
+	}
+	if now, err := namespaces.Get(t.Context(), made.Name, metav1.GetOptions{}); err != nil || now.UID != made.UID {
+		t.Errorf("The namespace of before the restart: %v, error %v", now.UID, err)
 	}
 }
 

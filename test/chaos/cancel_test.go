@@ -90,7 +90,7 @@ func (o operation) interruptions(want reference) []interruption {
 func (b *bench) interrupt(t *testing.T, o operation, i interruption, want reference, s *silence) {
 	t.Helper()
 	tr := b.newTrial(t, o)
-	first := tr.look()
+	first := tr.glance()
 	line, err := i.connect(b.cluster.RESTConfig)
 	tr.must("make a connection", err)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -117,7 +117,7 @@ func (b *bench) interrupt(t *testing.T, o operation, i interruption, want refere
 	}
 	tr.endedBy(failure, i)
 	tr.ended(line)
-	left := tr.look()
+	left := tr.glance()
 	tr.tidy(first, left, i)
 	tr.survive(want, left, tr.announced(left, 0))
 	point := "anywhere"

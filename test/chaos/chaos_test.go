@@ -94,26 +94,38 @@ type operation struct {
 	verb   verb
 }
 
-// forEachOperation runs a test of each operation of each engine, in parallel.
-func forEachOperation(t *testing.T, test func(*testing.T, *bench, operation)) {
+func (o operation) String() string { return string(o.engine) + "/" + string(o.verb) }
+
+// operations are those of each engine.
+func operations() []operation {
+	var all []operation
+	for _, engine := range []spec.EngineKind{spec.KindWooCommerce, spec.KindMedusa} {
+		for _, v := range []verb{create, update, remove} {
+			all = append(all, operation{number: len(all), engine: engine, verb: v})
+		}
+	}
+	return all
+}
+
+func newBench(t *testing.T, cluster *testcluster.Cluster) *bench {
 	t.Helper()
-	t.Parallel()
-	cluster := testcluster.Start(t)
 	e, err := newEye(cluster)
 	if err != nil {
 		t.Fatalf("Look at the cluster: %v", err)
 	}
-	b := &bench{cluster: cluster, eye: e}
-	number := 0
-	for _, engine := range []spec.EngineKind{spec.KindWooCommerce, spec.KindMedusa} {
-		for _, v := range []verb{create, update, remove} {
-			o := operation{number: number, engine: engine, verb: v}
-			number++
-			t.Run(string(engine)+"/"+string(v), func(t *testing.T) {
-				t.Parallel()
-				test(t, b, o)
-			})
-		}
+	return &bench{cluster: cluster, eye: e}
+}
+
+// forEachOperation runs a test of each operation, in parallel.
+func forEachOperation(t *testing.T, test func(*testing.T, *bench, operation)) {
+	t.Helper()
+	t.Parallel()
+	b := newBench(t, testcluster.Start(t))
+	for _, o := range operations() {
+		t.Run(o.String(), func(t *testing.T) {
+			t.Parallel()
+			test(t, b, o)
+		})
 	}
 }
 
@@ -173,6 +185,13 @@ func (tr *trial) must(what string, err error) {
 func (tr *trial) look() *inventory {
 	tr.Helper()
 	i, err := tr.eye.look(tr.Context(), tr.subject)
+	tr.must("look at the store", err)
+	return i
+}
+
+func (tr *trial) glance() *inventory {
+	tr.Helper()
+	i, err := tr.eye.glance(tr.Context(), tr.subject)
 	tr.must("look at the store", err)
 	return i
 }
@@ -256,7 +275,7 @@ func (b *bench) kill(t *testing.T, o operation, j job, want reference) {
 	t.Helper()
 	tr := b.newTrial(t, o)
 	j.Kubeconfig, j.Subject, j.Verb = b.cluster.KubeconfigPath, tr.subject, o.verb
-	first := tr.look()
+	first := tr.glance()
 	corpse, err := j.run(t.Context())
 	tr.must("run the victim", err)
 	switch {
@@ -265,7 +284,7 @@ func (b *bench) kill(t *testing.T, o operation, j job, want reference) {
 	case !corpse.killed:
 		t.Fatalf("The victim outlived its %d writes:\n%s", len(corpse.sent), corpse.said)
 	}
-	left := tr.look()
+	left := tr.glance()
 	if lost := left.lost(first); o.verb != remove && len(lost) > 0 {
 		t.Errorf("the victim replaced %v", lost)
 	}
@@ -368,19 +387,15 @@ func (tr *trial) converged(now, left *inventory, announced storekit.Action) {
 // gone checks that nothing of the store is left, in the system namespace either.
 func (tr *trial) gone() {
 	tr.Helper()
-	now := tr.look()
 	// Volumes go after their claims: a controller that has missed that looks again after 15 s, on a busy machine more than once.
 	err := wait.PollUntilContextTimeout(tr.Context(), 200*time.Millisecond, 2*time.Minute, true, func(ctx context.Context) (bool, error) {
-		seen, err := tr.eye.look(ctx, tr.subject)
-		if err != nil {
-			return false, err
-		}
-		now = seen
-		return len(now.volumes) == 0, nil
+		now, err := tr.eye.glance(ctx, tr.subject)
+		return err == nil && len(now.volumes) == 0, err
 	})
 	if err != nil && !wait.Interrupted(err) {
 		tr.must("look at what is left", err)
 	}
+	now := tr.look()
 	if now.namespace != "" {
 		tr.Errorf("the namespace is still there")
 	}

@@ -219,7 +219,7 @@ func TestConcurrent(t *testing.T) {
 func (b *bench) compete(t *testing.T, o operation, want reference) {
 	t.Helper()
 	tr := b.newTrial(t, o)
-	first := tr.look()
+	first := tr.glance()
 	c, err := rivalry{b.cluster.KubeconfigPath, tr.subject, o.verb}.start(t.Context())
 	tr.must("start the rivals", err)
 	ask := func(o order) []report {

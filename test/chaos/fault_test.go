@@ -88,7 +88,7 @@ func TestFault(t *testing.T) {
 func (b *bench) disturb(t *testing.T, o operation, f fault, n int, want reference) {
 	t.Helper()
 	tr := b.newTrial(t, o)
-	first := tr.look()
+	first := tr.glance()
 	ctx, timeIsUp := context.WithCancelCause(t.Context())
 	defer timeIsUp(nil)
 	var up atomic.Pointer[time.Time]
@@ -119,7 +119,7 @@ func (b *bench) disturb(t *testing.T, o operation, f fault, n int, want referenc
 			t.Errorf("a failed write must be a StepError: %v", failure)
 		}
 	}
-	left := tr.look()
+	left := tr.glance()
 	if lost := left.lost(first); o.verb != remove && len(lost) > 0 {
 		t.Errorf("the disturbed operation replaced %v", lost)
 	}

@@ -63,7 +63,8 @@ func newEye(cluster *testcluster.Cluster) (*eye, error) {
 type inventory struct {
 	namespace types.UID            // empty when there is none
 	dying     bool                 // the namespace is being deleted
-	objects   map[string]types.UID // by "Kind/name", but for what other objects own, the release records and Jobs on backups
+	objects   map[string]types.UID // by "Kind/name", but for what other objects own, the release records and Jobs on backups; nil after a glance
+	claims    map[string]types.UID // of volumes, by name
 	releases  []string             // statuses of the release records, but for those that are history
 	revision  int                  // the latest of the release; 0 when there is none
 	hosts     []string             // that are claimed
@@ -76,17 +77,13 @@ type inventory struct {
 
 // look takes the inventory of a store.
 func (e *eye) look(ctx context.Context, s subject) (*inventory, error) {
-	store := s.made()
-	i := &inventory{objects: make(map[string]types.UID), secrets: make(map[string]string)}
-	namespace, err := e.core.CoreV1().Namespaces().Get(ctx, store.Namespace(), metav1.GetOptions{})
-	switch {
-	case err == nil:
-		i.namespace, i.dying = namespace.UID, namespace.DeletionTimestamp != nil
-	case !apierrors.IsNotFound(err):
+	i, err := e.glance(ctx, s)
+	if err != nil {
 		return nil, err
 	}
+	i.objects = make(map[string]types.UID)
 	for kind, resource := range e.resources {
-		list, err := e.metadata.Resource(resource).Namespace(store.Namespace()).List(ctx, metav1.ListOptions{})
+		list, err := e.metadata.Resource(resource).Namespace(s.made().Namespace()).List(ctx, metav1.ListOptions{})
 		if err != nil {
 			return nil, fmt.Errorf("list %s: %w", resource.Resource, err)
 		}
@@ -97,8 +94,29 @@ func (e *eye) look(ctx context.Context, s subject) (*inventory, error) {
 			}
 		}
 	}
+	return i, nil
+}
+
+// glance takes the inventory without looking for objects of every kind there is, which is most of the work.
+func (e *eye) glance(ctx context.Context, s subject) (*inventory, error) {
+	store := s.made()
+	i := &inventory{claims: make(map[string]types.UID), secrets: make(map[string]string)}
+	namespace, err := e.core.CoreV1().Namespaces().Get(ctx, store.Namespace(), metav1.GetOptions{})
+	switch {
+	case err == nil:
+		i.namespace, i.dying = namespace.UID, namespace.DeletionTimestamp != nil
+	case !apierrors.IsNotFound(err):
+		return nil, err
+	}
 	if err := e.lookIntoSecrets(ctx, store.Namespace(), i); err != nil {
 		return nil, err
+	}
+	claims, err := e.core.CoreV1().PersistentVolumeClaims(store.Namespace()).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	for _, claim := range claims.Items {
+		i.claims[claim.Name] = claim.UID
 	}
 	volumes, err := e.core.CoreV1().PersistentVolumes().List(ctx, metav1.ListOptions{})
 	if err != nil {
@@ -207,10 +225,8 @@ func (i *inventory) kept() map[string]string {
 	if i.namespace != "" {
 		out["Namespace"] = string(i.namespace)
 	}
-	for key, uid := range i.objects {
-		if strings.HasPrefix(key, "PersistentVolumeClaim/") {
-			out[key] = string(uid)
-		}
+	for name, uid := range i.claims {
+		out["PersistentVolumeClaim/"+name] = string(uid)
 	}
 	return out
 }

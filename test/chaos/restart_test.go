@@ -13,6 +13,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
@@ -134,24 +135,54 @@ func TestSimulatedRestart(t *testing.T) {
 		for _, n := range o.sample(len(want.writes)) {
 			t.Run(fmt.Sprintf("write-%02d", n), func(t *testing.T) {
 				t.Parallel()
-				b.restart(t, o, n, want)
+				g := newGate(t, b.cluster.RESTConfig)
+				b.restart(t, o, n, want, g.through(b.cluster.RESTConfig), func() (func() error, error) {
+					g.restart()
+					return func() error { return nil }, nil
+				})
 			})
 		}
 	})
 }
 
-// restart tries one point: the connection goes with the n-th write, which may or may not have arrived.
-func (b *bench) restart(t *testing.T, o operation, n int, want reference) {
+// TestRestart kills the API server of a cluster of its own at a write, and starts it again. Its points share that API server, so they
+// run one after the other, and even a full run tries but some of them.
+func TestRestart(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, testcluster.StartOwn(t))
+	for _, o := range operations() {
+		if !full() && o.number != 1 {
+			continue
+		}
+		want := b.undisturbed(t, o)
+		for _, n := range o.sample(len(want.writes)) {
+			if full() && n%6 != o.number {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/write-%02d", o, n), func(t *testing.T) {
+				b.restart(t, o, n, want, b.cluster.RESTConfig, b.cluster.RestartAPIServer)
+			})
+		}
+	}
+}
+
+// restart tries one point: the API server goes away with the n-th write, which may or may not have arrived. goAway begins that, and
+// returns what waits until it is back.
+func (b *bench) restart(t *testing.T, o operation, n int, want reference, config *rest.Config, goAway func() (back func() error, err error)) {
 	t.Helper()
 	tr := b.newTrial(t, o)
-	g := newGate(t, b.cluster.RESTConfig)
+	back := func() error { return nil }
 	w := &wire{counts: storeWrites, at: n}
 	w.disturb = func(_ request, req *http.Request, send http.RoundTripper) (*http.Response, error) {
-		g.restart()
+		var err error
+		if back, err = goAway(); err != nil {
+			return nil, err
+		}
 		return send.RoundTrip(req)
 	}
-	failure := tr.subject.operate(t.Context(), w.attach(g.through(b.cluster.RESTConfig)), o.verb, tr.slot.whileLocked())
+	failure := tr.subject.operate(t.Context(), w.attach(config), o.verb, tr.slot.whileLocked())
 	tr.slot.take()
+	tr.must("wait for the API server", back())
 	at, reached := w.hit()
 	if !reached {
 		t.Fatalf("The operation ended before write %d: %v", n, failure)
@@ -160,7 +191,7 @@ func (b *bench) restart(t *testing.T, o operation, n int, want reference) {
 	if failure != nil && !errors.As(failure, &step) {
 		t.Errorf("a failed operation must be a StepError: %v", failure)
 	}
-	left := tr.look()
+	left := tr.glance()
 	tr.survive(want, left, tr.announced(left, 0))
 	tr.done("restart at write %d: %s; %s", n, at, outcome(failure))
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -43,6 +44,7 @@ type cluster struct {
 	cancel context.CancelCauseFunc
 
 	dir        string
+	plane      *controlPlane
 	kubeconfig string
 	rest       *rest.Config
 	names      *nameServer
@@ -99,6 +101,7 @@ func bootOnce(parent context.Context, o options) (c *cluster, err error) {
 	if err != nil {
 		return c, err
 	}
+	c.plane = plane
 	if c.kubeconfig, err = writeKubeconfig(o.kubeconfigDir, c.dir); err != nil {
 		return c, err
 	}
@@ -158,6 +161,21 @@ func (c *cluster) start(name string, flags ...string) error {
 	}
 	c.processes = append(c.processes, p)
 	return nil
+}
+
+// restartAPIServer kills the API server and starts it again on the same port. It returns once that is ready. It must be called on
+// the main goroutine.
+func (c *cluster) restartAPIServer() error {
+	i := slices.IndexFunc(c.processes, func(p *process) bool { return p.name == apiServerComponent })
+	if err := c.processes[i].kill(); err != nil {
+		return err
+	}
+	p, err := startProcess(c.dir, apiServerComponent, c.cancel, c.plane.apiServerFlags()...)
+	if err != nil {
+		return err
+	}
+	c.processes[i] = p
+	return waitForAPIServer(c.ctx, c.rest)
 }
 
 // stop ends every part of the cluster, the last started first, and removes its directory. It returns when nothing of it

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -57,10 +58,11 @@ func up(args []string, stdout, stderr io.Writer) (err error) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	var orders <-chan string
 	if *lifeline {
 		// Whoever held the lifeline may have read the progress too; a line that nobody reads must not end the cleaning up.
 		signal.Ignore(syscall.SIGPIPE)
-		ctx = untilEnd(ctx, os.Stdin)
+		ctx, orders = untilEnd(ctx, os.Stdin)
 	}
 
 	c, err := boot(ctx, o)
@@ -79,14 +81,25 @@ func up(args []string, stdout, stderr io.Writer) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.Remove(*readyFile)) }()
 	}
-	if _, err := stdout.Write(line); err != nil {
-		return fmt.Errorf("write ready line: %w", err)
+	for {
+		if _, err := stdout.Write(line); err != nil {
+			return fmt.Errorf("write ready line: %w", err)
+		}
+		select {
+		case order := <-orders:
+			if order != restartOrder {
+				return fmt.Errorf("no such order: %q", order)
+			}
+			if err := c.restartAPIServer(); err != nil {
+				return err
+			}
+		case <-c.ctx.Done():
+			if ctx.Err() != nil {
+				return nil // told to stop
+			}
+			return context.Cause(c.ctx)
+		}
 	}
-	<-c.ctx.Done()
-	if ctx.Err() != nil {
-		return nil // told to stop
-	}
-	return context.Cause(c.ctx)
 }
 
 // parseNode reads the flag --node.
@@ -160,16 +173,27 @@ func run(args []string, stderr io.Writer) (err error) {
 	}
 }
 
+// restartOrder is the line of standard input that kills the API server and starts it again. The ready line is printed once more
+// when that is done.
+const restartOrder = "restart API server"
+
 // untilEnd returns a context that ends when a reader does: the other end of a pipe closes with the process that holds it,
-// however that process ends.
-func untilEnd(ctx context.Context, lifeline io.Reader) context.Context {
+// however that process ends. What is read before are orders, a line each.
+func untilEnd(ctx context.Context, lifeline io.Reader) (context.Context, <-chan string) {
 	ctx, cancel := context.WithCancel(ctx)
+	orders := make(chan string)
 	go func() {
 		defer cancel()
 		// An error ends the lifeline just as well.
-		_, _ = io.Copy(io.Discard, lifeline)
+		for lines := bufio.NewScanner(lifeline); lines.Scan(); {
+			select {
+			case orders <- lines.Text():
+			case <-ctx.Done():
+				return
+			}
+		}
 	}()
-	return ctx
+	return ctx, orders
 }
 
 // writeAtOnce makes a file appear with its whole content, for a reader that waits for it.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -16,6 +17,8 @@ type process struct {
 	name string
 	cmd  *exec.Cmd
 	log  string
+	// told is set before the process is killed: its end is no failure then.
+	told atomic.Bool
 	// done is closed once the process has been reaped.
 	done chan struct{}
 }
@@ -67,7 +70,9 @@ func startProcess(dir, name string, failed context.CancelCauseFunc, flags ...str
 		if err := cmd.Wait(); err != nil {
 			state = err.Error()
 		}
-		failed(&exitError{name: name, state: state, log: lastWords(log)})
+		if !p.told.Load() {
+			failed(&exitError{name: name, state: state, log: lastWords(log)})
+		}
 		close(p.done)
 	}()
 	return p, nil
@@ -76,6 +81,7 @@ func startProcess(dir, name string, failed context.CancelCauseFunc, flags ...str
 // kill ends the process and waits until it is gone. Nothing of a test cluster is worth a graceful stop, which takes the
 // API server up to a minute while clients watch.
 func (p *process) kill() error {
+	p.told.Store(true)
 	if err := p.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.name, err)
 	}
