@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
@@ -81,6 +82,40 @@ func (d *desired) admitted() error {
 		Path: "chart.source", Value: own.Source,
 		Allowed: "has pods that Pod Security refuses in the namespace of a store (level restricted):\n  " + strings.Join(violations, "\n  ") +
 			"\nSet these fields in the chart or in its values",
+	}}
+}
+
+// contained refuses a user's chart with objects outside of the namespace of the store: they would be no store's, and of no tenant.
+func (f *Fleet) contained(d *desired) error {
+	own, isOwn := d.spec.Engine.(spec.Chart)
+	if !isOwn || !d.rendered {
+		return nil
+	}
+	var outside []string
+	for key, object := range d.objects {
+		if !d.charted[key] {
+			continue
+		}
+		kind, _, err := f.client.kube.Kind(object.GroupVersionKind())
+		switch namespace := object.GetNamespace(); {
+		case meta.IsNoMatchError(err):
+			outside = append(outside, fmt.Sprintf("%s: the cluster does not serve %s", key, object.GetAPIVersion()))
+		case err != nil:
+			return err
+		case !kind.Namespaced:
+			outside = append(outside, key+": it belongs to the whole cluster")
+		case namespace != "" && namespace != d.request.Namespace:
+			outside = append(outside, fmt.Sprintf("%s: it is meant for namespace %s", key, namespace))
+		}
+	}
+	if len(outside) == 0 {
+		return nil
+	}
+	slices.Sort(outside)
+	return spec.FieldErrors{{
+		Path: "chart.source", Value: own.Source,
+		Allowed: "has objects that no store can have, for everything of a store is in its namespace:\n  " + strings.Join(outside, "\n  ") +
+			"\nSwitch them off in the chart's values, or install them apart from the store",
 	}}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -32,6 +33,11 @@ type observation struct {
 	quota      map[string]Usage
 	backupRuns []backupRun // as long as their pods are kept
 	warnings   []string    // how it was read, where that is worth a word
+}
+
+// lostRecord tells that the shop is there, and its record is not.
+func (o *observation) lostRecord() bool {
+	return o.record == nil && o.release != nil && o.release.Deployed() && !o.terminating()
 }
 
 // terminating tells that the namespace is being deleted.
@@ -89,8 +95,15 @@ func keepRecord(live metav1.Object) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("expected a Secret, got %T", live)
 	}
-	return ledger.ReadRecord(secret)
+	record, err := ledger.ReadRecord(secret)
+	if err != nil {
+		return unreadable{err}, nil // of one store: the others can be read all the same
+	}
+	return record, nil
 }
+
+// unreadable is a record that cannot be decoded.
+type unreadable struct{ error }
 
 // keepRelease keeps which release a Secret records, nothing of another Secret.
 func keepRelease(live metav1.Object) (any, error) {
@@ -178,10 +191,13 @@ func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.Grou
 	var queries []kube.SnapshotQuery
 	for gvk := range further {
 		kind, known, err := f.client.kube.Kind(gvk)
+		if meta.IsNoMatchError(err) {
+			continue // no longer served: objects of it are gone
+		}
 		if err != nil {
 			return nil, err
 		}
-		if !known {
+		if !known && kind.Namespaced {
 			queries = append(queries, kube.SnapshotQuery{Query: kube.Query{
 				Kind: kind, Namespace: namespace, Selector: kube.Labelled(map[string]string{blueprint.LabelFleet: f.name}),
 			}})
@@ -197,6 +213,26 @@ func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.Grou
 	return snapshot.With(more), nil
 }
 
+// unserved names the kinds of a store's objects that the cluster does not serve any more.
+func (f *Fleet) unserved(record *ledger.Record) ([]string, error) {
+	if record == nil {
+		return nil, nil
+	}
+	var kinds []string
+	for key, entry := range record.Objects {
+		kind, _, _ := strings.Cut(key, "/")
+		_, _, err := f.client.kube.Kind(schema.FromAPIVersionAndKind(entry.APIVersion, kind))
+		switch {
+		case meta.IsNoMatchError(err):
+			kinds = append(kinds, kind+" of "+entry.APIVersion)
+		case err != nil:
+			return nil, err
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds), nil
+}
+
 // observed sorts the items of a store's namespace.
 func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item) (*observation, error) {
 	o := &observation{namespace: namespace, ours: true, items: make(map[string]kube.Item, len(items)), quota: make(map[string]Usage)}
@@ -205,6 +241,8 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 		case *ledger.Record:
 			o.record = kept
 			continue
+		case unreadable:
+			return nil, kept.error
 		case release.Record:
 			o.history = append(o.history, kept)
 			continue

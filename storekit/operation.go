@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -91,7 +92,10 @@ func (op *operation) store(ctx context.Context, store *Store, decided *storeWork
 		}
 	}
 	state, stateErr := op.outcome(tail, name, work)
-	if stateErr == nil {
+	if stateErr != nil && err != nil && !errors.Is(stateErr, ErrNotFound) && !errors.Is(stateErr, ErrNotOwned) {
+		state = op.remembered(work, err)
+	}
+	if state != nil {
 		op.mu.Lock()
 		op.result.Stores[name] = state
 		op.mu.Unlock()
@@ -111,6 +115,29 @@ func (op *operation) outcome(ctx context.Context, name string, work *storeWork) 
 		return op.fleet.state(ctx, name, work.after)
 	}
 	return op.fleet.Get(ctx, name)
+}
+
+// remembered is what is known of a store after a failure, when the cluster does not say: a caller that keeps track of stores must not
+// forget one that may be there. A store that is not there after all is [ErrNotFound] to the next read.
+func (op *operation) remembered(work *storeWork, failure error) *State {
+	d, f := work.desired, op.fleet
+	s := &State{
+		Spec: d.spec, Fleet: f.name, Namespace: d.spec.Namespace(), Phase: op.phase, Failure: failure.Error(),
+		Objects: make(map[string]string), Environment: Environment{work.environment},
+		Release: Release{Chart: d.release.Chart, ChartVersion: d.release.Version, AppVersion: d.release.AppVersion},
+	}
+	if d.spec.Host != "" {
+		s.URL = "https://" + d.spec.Host
+	}
+	if work.observed.namespace != nil {
+		s.UID = string(work.observed.namespace.GetUID())
+	}
+	f.client.mu.Lock()
+	defer f.client.mu.Unlock()
+	if f.client.env != nil {
+		s.ClusterUID = f.client.env.uid
+	}
+	return s
 }
 
 // converge brings a store from what was observed to what is desired. Every step of it can be repeated.
@@ -165,7 +192,7 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 		return err
 	}
 	op.enter(ledger.PhaseReady)
-	if err := op.awaitReady(ctx, d); err != nil {
+	if err := op.awaitReady(ctx, work); err != nil {
 		return err
 	}
 	if err := op.check(ctx, work); err != nil {
@@ -270,6 +297,10 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 			for _, ref := range work.adopts.Keeps {
 				record.Kept = append(record.Kept, ref.String())
 			}
+		} else if work.observed.lostRecord() { // nothing may treat the shop as one that never was
+			last := work.observed.release
+			record.Release.Revision, record.Restored, record.Rotated = last.Revision, work.desired.spec.RestoreFrom, work.desired.spec.Rotation
+			op.decide("the record of the store is lost, but release revision %d is there: its data are kept", last.Revision)
 		}
 	}
 	next := *record
@@ -313,14 +344,42 @@ func (op *operation) save(ctx context.Context, work *storeWork, record *ledger.R
 	}
 	secret.SetResourceVersion(work.version) // a holder that has lost its lock without knowing must not write over the next one's journal
 	saved, err := op.fleet.client.kube.Apply(ctx, secret)
-	if apierrors.IsConflict(err) {
-		return fmt.Errorf("%w: %w", ErrLockLost, err)
+	if err != nil {
+		saved, err = op.settle(ctx, secret, record, err)
 	}
 	if err != nil {
 		return err
 	}
 	work.observed.record, work.version = record, saved.GetResourceVersion()
 	return nil
+}
+
+// settle finds out what became of a write of the record that failed. The write may have arrived all the same, or an earlier one of
+// this operation whose answer was lost; one that somebody else was before is [ErrLockLost].
+func (op *operation) settle(ctx context.Context, secret *unstructured.Unstructured, record *ledger.Record, failure error) (*unstructured.Unstructured, error) {
+	var answered apierrors.APIStatus
+	conflict := apierrors.IsConflict(failure)
+	if errors.As(failure, &answered) && !conflict {
+		return nil, failure
+	}
+	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	live, err := op.fleet.client.kube.Get(tail, kube.RefOf(secret))
+	if err != nil {
+		return nil, failure
+	}
+	if equality.Semantic.DeepEqual(live.Object["data"], secret.Object["data"]) {
+		return live, nil
+	}
+	now, err := ledger.DecodeRecord(live)
+	switch {
+	case !conflict:
+		return nil, failure
+	case err != nil || now.Operation.Fence != record.Operation.Fence || now.Operation.Holder != record.Operation.Holder:
+		return nil, fmt.Errorf("%w: %w", ErrLockLost, failure)
+	}
+	secret.SetResourceVersion(live.GetResourceVersion())
+	return op.fleet.client.kube.Apply(tail, secret)
 }
 
 // recordFailure notes why and where the operation ended.

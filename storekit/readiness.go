@@ -26,6 +26,8 @@ var errHopeless = errors.New("cannot become ready: more waiting does not help")
 const (
 	// reportEvery is how often a wait says what it waits for while nothing new is wrong.
 	reportEvery = 5 * time.Second
+	// wayBack is what is kept of a step's time for a rollback without data, on a cluster that is far away or slow.
+	wayBack = 30 * time.Second
 	// diagnosisTime bounds the last look at a store that did not become ready, so that an interrupted run still ends in time.
 	diagnosisTime = 3 * time.Second
 	// maxLogs is how many containers are quoted: replicas of one workload mostly say the same.
@@ -37,19 +39,24 @@ const (
 	statusBytes = 1000
 )
 
-// awaitReady waits until every workload of the store is ready. What comes after the wait needs time too: in a rollback, and when a
-// failed upgrade would be rolled back.
-func (op *operation) awaitReady(ctx context.Context, d *desired) error {
-	if deadline, ok := ctx.Deadline(); ok && (op.undoing != "" || op.before != "") {
-		rest := undoTime / 2
-		if op.undoing == "" {
+// awaitReady waits until every workload of the store is ready. What comes after the wait needs time too: in a rollback, and when the
+// failed update would be rolled back.
+func (op *operation) awaitReady(ctx context.Context, work *storeWork) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		rest := time.Duration(0)
+		switch record := work.observed.record; {
+		case op.undoing != "":
+			rest = undoTime / 2
+		case op.before != "":
 			rest = deadline.Sub(op.started) / 3
+		case record.Previous != nil && work.desired.spec.OnFailure != spec.KeepFailed:
+			rest = min(deadline.Sub(op.started)/3, wayBack)
 		}
 		shorter, cancel := context.WithDeadline(ctx, deadline.Add(-rest))
 		defer cancel()
 		ctx = shorter
 	}
-	err := op.await(ctx, d)
+	err := op.await(ctx, work.desired)
 	if op.undoing != "" && (errors.Is(err, errNotReady) || errors.Is(err, context.DeadlineExceeded)) {
 		op.warn("the time is over: that what was there before became ready again was not waited for")
 		return nil

@@ -16,6 +16,7 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -91,8 +92,11 @@ func (r *reconciler) failed(name string) { r.backoff.Next(name, time.Now()) }
 
 // store does to one store what is to be done.
 func (r *reconciler) store(ctx context.Context, name string, o *observation) {
-	if o.record == nil || o.terminating() {
-		return // nobody knows what it should be; it goes
+	for _, warning := range o.warnings {
+		r.options.onEvent(Warning{Target: StoreTarget(name), Message: warning})
+	}
+	if o.record == nil || o.terminating() || o.record.Operation.Phase == ledger.PhaseDelete {
+		return // nobody knows what it should be; it goes; its deletion was interrupted, and whoever wanted it goes on
 	}
 	step, err := r.decide(ctx, o)
 	switch {
@@ -172,8 +176,8 @@ func (f *Fleet) observeAll(ctx context.Context) (map[string]*observation, error)
 		if store == "" || namespace.GetName() != spec.NamespaceOf(store) || !f.owns(namespace, store) {
 			continue
 		}
-		if out[store], err = f.observed(namespace, items); err != nil {
-			return nil, err
+		if out[store], err = f.observed(namespace, items); err != nil { // of this store alone: its record cannot be read
+			out[store] = &observation{namespace: namespace, ours: true, warnings: []string{err.Error()}}
 		}
 	}
 	return out, nil

@@ -47,7 +47,7 @@ func (f *Fleet) change(ctx context.Context, store string, opts []RunOption, chan
 // restorable checks that the backup which a store asks for exists, unless it is restored already.
 func (f *Fleet) restorable(ctx context.Context, s spec.Store, o *observation) error {
 	store, id := s.RestoreSource()
-	if id == "" || o.record != nil && o.record.Restored == s.RestoreFrom {
+	if id == "" || o.lostRecord() || o.record != nil && o.record.Restored == s.RestoreFrom {
 		return nil
 	}
 	if store != s.Name {

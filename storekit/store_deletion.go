@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
@@ -29,12 +28,15 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 		return op.dropLock(ctx)
 	}
 	op.enter(ledger.PhaseDelete)
+	if err := op.beginDeletion(ctx, name, o); err != nil {
+		return err
+	}
 	if o.retains() {
 		if err := op.retainVolumes(ctx, o); err != nil {
 			return err
 		}
 	}
-	if err := f.client.helm.Uninstall(ctx, o.namespace.GetName(), blueprint.ReleaseName); err != nil && !errors.Is(err, release.ErrNotFound) {
+	if err := op.uninstallAll(ctx, o); err != nil {
 		return err
 	}
 	// From here on a namespace that goes says everything there is to say: nothing of the store may be left elsewhere, whenever this
@@ -57,6 +59,38 @@ func (op *operation) deleteStore(ctx context.Context, name string, o *observatio
 		return err
 	}
 	return op.awaitGone(ctx, o.namespace)
+}
+
+// beginDeletion writes the journal before anything goes, so that nobody takes a store that is half gone for a damaged one. A store
+// that was adopted may live on as a namespace, and one without a record has no journal.
+func (op *operation) beginDeletion(ctx context.Context, name string, o *observation) error {
+	if o.record == nil || o.terminating() {
+		return nil
+	}
+	version, err := op.unchanged(ctx, name, o)
+	if err != nil {
+		return err
+	}
+	next := *o.record
+	next.Past, next.Operation = o.record.History(), op.journal(ledger.PhaseDelete, o.record.Operation)
+	own := *o
+	return op.save(ctx, &storeWork{desired: &desired{spec: o.record.Spec}, observed: &own, version: version}, &next)
+}
+
+// uninstallAll removes the release. Helm cannot remove one with objects of a kind that the cluster no longer serves; everything of
+// such a release goes with its namespace.
+func (op *operation) uninstallAll(ctx context.Context, o *observation) error {
+	err := op.fleet.client.helm.Uninstall(ctx, o.namespace.GetName(), blueprint.ReleaseName)
+	if err == nil || errors.Is(err, release.ErrNotFound) {
+		return nil
+	}
+	unserved, readErr := op.fleet.unserved(o.record)
+	if readErr != nil || len(unserved) == 0 || o.record.Adopted {
+		return err
+	}
+	op.decide("the release has objects of kinds that the cluster no longer serves (%s), so Helm cannot uninstall it: it goes with the namespace",
+		strings.Join(unserved, ", "))
+	return nil
 }
 
 // awaitGone waits until a namespace is gone, and says what is left in it when that does not happen.
@@ -159,19 +193,28 @@ func (op *operation) disown(ctx context.Context, name string, o *observation) er
 	return op.fleet.client.kube.Delete(ctx, kube.RefOf(secret), "")
 }
 
+// claims are the volume claims that go with a store: all of its namespace, for Kubernetes makes those of a StatefulSet's templates
+// without our labels; in an adopted namespace, which stays, those of ours.
+func (f *Fleet) claims(ctx context.Context, o *observation) ([]*unstructured.Unstructured, error) {
+	query := kube.Query{Kind: kube.KnownKind("PersistentVolumeClaim"), Namespace: o.namespace.GetName()}
+	if o.record != nil && o.record.Adopted {
+		query.Selector = kube.Labelled(map[string]string{labelFleet: f.name})
+	}
+	var claims []*unstructured.Unstructured
+	err := f.client.kube.List(ctx, query, func(claim *unstructured.Unstructured) error {
+		claims = append(claims, claim)
+		return nil
+	})
+	return claims, err
+}
+
 // retainVolumes makes the volumes of a store outlive it.
 func (op *operation) retainVolumes(ctx context.Context, o *observation) error {
-	for _, item := range o.items {
-		if item.Ref.Kind != "PersistentVolumeClaim" {
-			continue
-		}
-		claim, err := op.fleet.client.kube.Get(ctx, item.Ref)
-		if apierrors.IsNotFound(err) {
-			continue // it went with its namespace
-		}
-		if err != nil {
-			return err
-		}
+	claims, err := op.fleet.claims(ctx, o)
+	if err != nil {
+		return err
+	}
+	for _, claim := range claims {
 		volume, _, err := unstructured.NestedString(claim.Object, "spec", "volumeName")
 		if err != nil || volume == "" {
 			continue // never bound: there is no data
@@ -183,7 +226,7 @@ func (op *operation) retainVolumes(ctx context.Context, o *observation) error {
 		op.mu.Lock()
 		op.result.Retained = append(op.result.Retained, ref)
 		op.mu.Unlock()
-		op.warn("volume %s of %s outlives the store: delete it when its data is no longer needed", volume, item.Ref)
+		op.warn("volume %s of %s outlives the store: delete it when its data is no longer needed", volume, kube.RefOf(claim))
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 	s.Warnings = slices.Concat(env.warnings, o.warnings, found.warnings)
 	for key, entry := range o.record.Objects {
 		s.Objects[key] = asDesired(entry.Desired, entry.Note)
-		if entry.Live == "" {
+		if entry.Live == "" && !s.Complete {
 			s.Objects[key] = "not verified: the last operation did not finish"
 		}
 	}

@@ -53,6 +53,9 @@ func (f *Fleet) storeStepFrom(ctx context.Context, store *Store, o *observation)
 	if err != nil {
 		return nil, err
 	}
+	if err := f.contained(d); err != nil {
+		return nil, err
+	}
 	if err := f.restorable(ctx, s, o); err != nil {
 		return nil, err
 	}
@@ -265,13 +268,19 @@ func (f *Fleet) deleteStep(ctx context.Context, name string) (*Step, error) {
 		return nil, f.notOwned(name, o.namespace)
 	case o.record != nil && !o.record.Spec.AllowDeletion:
 		return nil, fmt.Errorf("store %q: %w: set deletion_protection = false (AllowDeletion in Go), apply, then delete", name, ErrProtected)
+	case o.lostRecord():
+		return nil, fmt.Errorf("store %q: %w: its record (Secret/%s) is lost, so nobody knows whether it may go. Apply it once more: that writes the record anew",
+			name, ErrProtected, ledger.RecordName)
 	}
 	if o.record != nil && o.record.Spec.Retention == spec.DeleteData {
-		for _, key := range slices.Sorted(maps.Keys(o.items)) {
-			if o.items[key].Ref.Kind == "PersistentVolumeClaim" {
-				step.Removes = append(step.Removes, o.items[key].Ref)
-			}
+		claims, err := f.claims(ctx, o)
+		if err != nil {
+			return nil, err
 		}
+		for _, claim := range claims {
+			step.Removes = append(step.Removes, kube.RefOf(claim))
+		}
+		slices.SortFunc(step.Removes, func(a, b spec.ObjectRef) int { return strings.Compare(a.String(), b.String()) })
 	}
 	step.run = func(ctx context.Context, op *operation) error { return op.deleteStore(ctx, name, o) }
 	return step, nil

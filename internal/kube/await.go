@@ -13,6 +13,7 @@ import (
 	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	storagev1 "k8s.io/api/storage/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -70,7 +71,8 @@ var errNoAnswer = errors.New("no answer")
 // AwaitWorkloads watches a namespace and calls judge with all that runs in it, at each change and now and then, until it
 // says that it is done, fails, or ctx ends. Nothing goes on when it has returned.
 func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge func(Workloads) (done bool, err error)) error {
-	ctx, stop := context.WithCancel(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	stop := func() { end(nil) }
 	factory := informers.NewSharedInformerFactoryWithOptions(c.Typed, 0, informers.WithNamespace(namespace))
 	defer factory.Shutdown()
 	defer stop() // before Shutdown, which waits for what it stops
@@ -89,7 +91,12 @@ func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge fu
 	}
 	var last atomic.Pointer[error]
 	for _, informer := range all {
-		err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) { last.Store(&err) })
+		err := informer.SetWatchErrorHandlerWithContext(func(_ context.Context, _ *cache.Reflector, err error) {
+			last.Store(&err)
+			if apierrors.IsForbidden(err) { // waiting does not change that
+				end(err)
+			}
+		})
 		if err != nil {
 			return fmt.Errorf("watch namespace %s: %w", namespace, err)
 		}
@@ -130,11 +137,56 @@ func (c *Cluster) AwaitWorkloads(ctx context.Context, namespace string, judge fu
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return c.lastLook(ctx, namespace, w, judge)
 		case <-changed:
 		case <-ticker.C:
 		}
 	}
+}
+
+// lastLookTime bounds the look at what a wait that ran out of time was for.
+const lastLookTime = 2 * time.Second
+
+// lastLook judges what there is when the time of a wait is over. What was watched may be old by then: watches that break are no
+// errors.
+func (c *Cluster) lastLook(ctx context.Context, namespace string, w Workloads, judge func(Workloads) (done bool, err error)) error {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastLookTime)
+	defer cancel()
+	if err := c.readWorkloads(ctx, namespace, &w); err != nil {
+		return &UnwatchedError{Namespace: namespace, Last: err, Err: cause}
+	}
+	if done, err := judge(w); done || err != nil {
+		return err
+	}
+	return cause
+}
+
+// readWorkloads reads what makes a store ready.
+func (c *Cluster) readWorkloads(ctx context.Context, namespace string, w *Workloads) error {
+	apps := c.Typed.AppsV1()
+	deployments, err := apps.Deployments(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	statefulSets, err := apps.StatefulSets(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	daemonSets, err := apps.DaemonSets(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	jobs, err := c.Typed.BatchV1().Jobs(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	w.Deployments, w.StatefulSets = pointers(deployments.Items), pointers(statefulSets.Items)
+	w.DaemonSets, w.Jobs = pointers(daemonSets.Items), pointers(jobs.Items)
+	return nil
 }
 
 func listed[T runtime.Object](informer cache.SharedIndexInformer) []T {

@@ -9,7 +9,9 @@ import (
 	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
@@ -39,39 +41,76 @@ type Claim struct {
 }
 
 // ClaimHost takes a host for a store. The name of the record is made from the host, so of two that try at once the API server
-// lets one pass; the other gets [ErrClaimed].
+// lets one pass; the other gets [ErrClaimed]. A claim of a store that is no more counts for nothing.
 func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
 	object := claim.configMap()
 	err := l.create(ctx, object)
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	existing, err := l.Host(ctx, claim.Host)
+	existing, uid, err := l.host(ctx, claim.Host)
 	switch {
 	case err != nil:
 		return err
 	case existing == nil:
 		return fmt.Errorf("claim host %s: it was released while it was claimed: apply again", claim.Host)
-	case *existing != claim:
+	case *existing == claim:
+		return nil
+	}
+	lives, err := l.lives(ctx, *existing)
+	switch {
+	case err != nil:
+		return err
+	case lives:
 		return fmt.Errorf("%w: %s belongs to store %q of fleet %q (%s)", ErrClaimed, claim.Host, existing.Store, existing.Fleet, existing.Holder)
 	}
-	return nil
+	if err := l.cluster.Delete(ctx, kube.RefOf(object), uid); err != nil {
+		return err
+	}
+	return l.create(ctx, object)
+}
+
+// lives tells whether the store that a host belongs to is there, or somebody works on it: a store claims its host before it has a
+// namespace, under its lock.
+func (l *Ledger) lives(ctx context.Context, claim Claim) (bool, error) {
+	lease, err := l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace).Get(ctx, leaseName(claim.Fleet, claim.Store), metav1.GetOptions{})
+	switch {
+	case err == nil && holderOf(lease) != "":
+		return true, nil
+	case err != nil && !apierrors.IsNotFound(err):
+		return false, err
+	}
+	namespace, err := l.cluster.Get(ctx, spec.ObjectRef{APIVersion: "v1", Kind: "Namespace", Name: spec.NamespaceOf(claim.Store)})
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	labels := namespace.GetLabels()
+	return labels[blueprint.LabelFleet] == claim.Fleet && labels[blueprint.LabelStore] == claim.Store, nil
 }
 
 // Host returns who a host belongs to, nil for nobody.
 func (l *Ledger) Host(ctx context.Context, host string) (*Claim, error) {
+	claim, _, err := l.host(ctx, host)
+	return claim, err
+}
+
+// host returns the claim of a host with the UID of its record.
+func (l *Ledger) host(ctx context.Context, host string) (*Claim, types.UID, error) {
 	object, err := l.cluster.Get(ctx, kube.RefOf(Claim{Host: host}.configMap()))
 	if apierrors.IsNotFound(err) {
-		return nil, nil
+		return nil, "", nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	data, _, err := unstructured.NestedStringMap(object.Object, "data")
 	if err != nil {
-		return nil, fmt.Errorf("read claim of host %s: %w", host, err)
+		return nil, "", fmt.Errorf("read claim of host %s: %w", host, err)
 	}
-	return &Claim{Host: data["host"], Fleet: data["fleet"], Store: data["store"], Holder: data["holder"]}, nil
+	return &Claim{Host: data["host"], Fleet: data["fleet"], Store: data["store"], Holder: data["holder"]}, object.GetUID(), nil
 }
 
 // ReleaseHost gives up a claim; one that is somebody else's, or nobody's, stays as it is.

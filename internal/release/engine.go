@@ -43,10 +43,15 @@ type Record struct {
 	Created      time.Time
 }
 
-// Pending tells whether an operation on the release was interrupted, or is running elsewhere.
+// Pending tells whether an operation on the release was interrupted, or is running elsewhere, or left it in a state that Helm does not
+// upgrade from: a release that was uninstalled and whose history was kept.
 func (r *Record) Pending() bool {
-	status := helmrelease.Status(r.Status)
-	return status.IsPending() || status == helmrelease.StatusUninstalling
+	switch status := helmrelease.Status(r.Status); status {
+	case helmrelease.StatusUninstalling, helmrelease.StatusUninstalled, helmrelease.StatusUnknown:
+		return true
+	default:
+		return status.IsPending()
+	}
 }
 
 // Deployed tells whether everything of the revision was sent: it was deployed, and may have been superseded since.

@@ -64,7 +64,7 @@ func (o operation) interruptions(want reference) []interruption {
 	writes := o.sample(len(want.writes))
 	some := slices.DeleteFunc(slices.Clone(writes), func(n int) bool { return full() && n%5 != 1 })
 	if full() || o.number%2 == 0 {
-		add("before-request", o.sample(want.requests), interruption{counts: everything, moment: before})
+		add("before-request", o.sample(len(want.requests)), interruption{counts: everything, moment: before})
 	}
 	if full() || o.number%2 == 1 {
 		add("after-write", writes, interruption{counts: storeWrites, moment: after})

@@ -208,7 +208,7 @@ func (tr *trial) done(format string, args ...any) {
 // reference is what an operation sends and leaves when nobody disturbs it.
 type reference struct {
 	writes, leases []request
-	requests       int // of every class, reads too
+	requests       []request // of every class, reads too
 	parts          map[string][]string
 }
 
@@ -231,8 +231,8 @@ func (b *bench) measure(t *testing.T, o operation) reference {
 	defer tr.slot.giveBack()
 	w := &wire{counts: everything}
 	tr.must("undisturbed "+string(o.verb), tr.subject.operate(t.Context(), w.attach(b.cluster.RESTConfig), o.verb, func(storekit.Event) {}))
-	r := reference{parts: tr.look().parts(), requests: len(w.log())}
-	for _, one := range w.log() {
+	r := reference{parts: tr.look().parts(), requests: w.log()}
+	for _, one := range r.requests {
 		switch {
 		case leaseWrites(one):
 			r.leases = append(r.leases, one)
@@ -240,7 +240,7 @@ func (b *bench) measure(t *testing.T, o operation) reference {
 			r.writes = append(r.writes, one)
 		}
 	}
-	fmt.Printf("%s of %s: %d requests, %d of them writes, beside %d writes of leases\n", o.verb, o.engine, r.requests, len(r.writes), len(r.leases))
+	fmt.Printf("%s of %s: %d requests, %d of them writes, beside %d writes of leases\n", o.verb, o.engine, len(r.requests), len(r.writes), len(r.leases))
 	return r
 }
 
