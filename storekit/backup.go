@@ -126,10 +126,9 @@ func (w *storeWork) versions() map[string]string {
 // backUp makes a backup and notes it in the record. It returns its id.
 func (op *operation) backUp(ctx context.Context, work *storeWork, reason string) (string, error) {
 	id := spec.BackupID(time.Now())
-	_, protected := work.desired.spec.RestoreSource()
 	said, err := op.runJob(ctx, work.desired, storeJob{
 		name: "backup-" + id, phase: blueprint.PhaseBackup, args: []string{"backup"},
-		env: []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}, {Name: "BACKUP_REASON", Value: reason}, {Name: "BACKUP_PROTECT", Value: protected}},
+		env: []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}, {Name: "BACKUP_REASON", Value: reason}, {Name: "BACKUP_PROTECT", Value: strings.Join(op.protected(work), " ")}},
 	})
 	if err != nil {
 		return "", err
@@ -145,6 +144,20 @@ func (op *operation) backUp(ctx context.Context, work *storeWork, reason string)
 		next.Before = id
 	}
 	return id, op.save(ctx, work, &next)
+}
+
+// protected are the backups that must outlive retention: those that this operation restores or may go back to.
+func (op *operation) protected(work *storeWork) []string {
+	record := work.observed.record
+	_, wanted := work.desired.spec.RestoreSource()
+	_, restoring := spec.Store{RestoreFrom: record.Restoring}.RestoreSource()
+	var ids []string
+	for _, id := range []string{wanted, op.before, record.Before, restoring} {
+		if id != "" && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 func backupReasons() map[string]string {

@@ -1,6 +1,7 @@
 package storekit_test
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -168,4 +169,87 @@ func TestFailedUpgradeTakesDataBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A process that dies in the middle of a restore leaves data that are not whole: the next apply finishes it before anything sets the
+// shop up, whether or not it is still asked for.
+func TestInterruptedRestoreIsFinished(t *testing.T) {
+	t.Parallel()
+	for name, again := range map[string]bool{"still asked for": true, "taken out": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s := h.woocommerce("half")
+			h.up(t, program(s))
+			result, err := h.fleet.Backup(t.Context(), s.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id := result.Stores[s.Name].Backups[0].ID
+			wanted := s
+			wanted.RestoreFrom = id
+			interrupted := h.interruptRestore(t, wanted)
+
+			if again {
+				s = wanted
+			}
+			preview := h.preview(t, program(s))
+			if why := strings.Join(preview.Steps[0].Why, "; "); !strings.Contains(why, "the restore of backup "+id+" was interrupted") {
+				t.Errorf("the preview does not say what is done first: %s", why)
+			}
+			if _, err := h.fleet.Up(t.Context(), preview); err != nil {
+				t.Fatalf("Up: %v", err)
+			}
+			if diff := cmp.Diff([]string{"backup", "backup", "restore", "check"}, h.phases(t, s)); diff != "" {
+				t.Errorf("Jobs on data (-want +got):\n%s", diff)
+			}
+			jobs, err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).List(t.Context(), metav1.ListOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var restored, setUp metav1.Time
+			for _, job := range jobs.Items {
+				switch {
+				case job.Name == interrupted:
+					t.Error("the Job of the interrupted restore was not ended")
+				case job.Labels["storeplatform.io/phase"] == "restore":
+					restored = job.CreationTimestamp
+				case strings.HasPrefix(job.Name, "install"):
+					setUp = job.CreationTimestamp
+				}
+			}
+			if restored.IsZero() || setUp.Before(&restored) {
+				t.Errorf("the shop was set up at %s, before its data were restored at %s", setUp, restored)
+			}
+			if state := h.get(t, s); !state.Ready || !state.Complete || len(state.Drift) > 0 {
+				t.Errorf("ready %t, complete %t, drift %v, %v", state.Ready, state.Complete, state.Drift, state.Causes)
+			}
+			if !h.preview(t, program(s)).Empty() {
+				t.Error("there is still something to do")
+			}
+		})
+	}
+}
+
+// interruptRestore begins to restore a store and ends the operation once the Job for it is there, whose name it returns.
+func (h *harness) interruptRestore(t *testing.T, s spec.Store) string {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	restores, err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).Watch(ctx, metav1.ListOptions{LabelSelector: "storeplatform.io/phase=restore"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer restores.Stop()
+	began := make(chan string, 1)
+	go func() {
+		if event := <-restores.ResultChan(); event.Object != nil {
+			began <- event.Object.(metav1.Object).GetName() //nolint:forcetypeassert // a Job
+		}
+		cancel()
+	}()
+	if _, err := h.tryUp(ctx, program(s)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("want an operation that was interrupted, got %v", err)
+	}
+	return <-began
 }

@@ -173,6 +173,9 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 	if err := op.guardrails(ctx, work); err != nil {
 		return err
 	}
+	if err := op.finishRestore(ctx, work); err != nil {
+		return err
+	}
 	if err := op.rotate(ctx, work); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package storekit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
@@ -59,10 +61,7 @@ func (f *Fleet) restorable(ctx context.Context, s spec.Store, o *observation) er
 			return spec.FieldErrors{{Path: "restore_from", Value: s.RestoreFrom, Allowed: fmt.Sprintf("names store %q, which this fleet does not have", store)}}
 		}
 	}
-	var ids []string
-	for _, b := range o.backups() {
-		ids = append(ids, b.ID)
-	}
+	ids := idsOf(o.backups())
 	switch {
 	case slices.Contains(ids, id):
 		return nil
@@ -72,14 +71,54 @@ func (f *Fleet) restorable(ctx context.Context, s spec.Store, o *observation) er
 	return spec.FieldErrors{{Path: "restore_from", Value: s.RestoreFrom, Allowed: fmt.Sprintf("is no backup of store %q. There are: %s", store, strings.Join(ids, ", "))}}
 }
 
+func idsOf(backups []spec.BackupCopy) []string {
+	ids := make([]string, 0, len(backups))
+	for _, b := range backups {
+		ids = append(ids, b.ID)
+	}
+	return ids
+}
+
+// toRestore names the backup that is to take the place of the data: the one that the store asks for and has not got, else the one whose
+// restore was interrupted; empty when there is none.
+func (w *storeWork) toRestore() string {
+	record := w.observed.record
+	if wanted := w.desired.spec.RestoreFrom; wanted != "" && wanted != record.Restored {
+		return wanted
+	}
+	return record.Restoring
+}
+
+// finishRestore finishes a restore that was interrupted, before anything else works on data that are not whole: the setup of the shop
+// would take an emptied database for that of a new one. Another backup that the store asks for by now takes the place of the first.
+func (op *operation) finishRestore(ctx context.Context, work *storeWork) error {
+	record := work.observed.record
+	if record.Restoring == "" || op.undoing != "" {
+		return nil
+	}
+	op.before, op.changedData = record.Before, true
+	op.enter(ledger.PhaseRestore)
+	op.decide("the restore of backup %s was interrupted, and the data are not whole: it comes before everything else", record.Restoring)
+	err := op.restore(ctx, work, work.toRestore())
+	switch {
+	case errors.Is(err, errNoJobs): // the release is gone: once it is back, [operation.restoreData] goes on
+		return nil
+	case err != nil && record.Before != "":
+		return fmt.Errorf("finish the restore of backup %s that was interrupted: %w\nAnother backup can be restored in its place: "+
+			"what was there before is backup %s", record.Restoring, err, record.Before)
+	case err != nil:
+		return fmt.Errorf("finish the restore of backup %s that was interrupted: %w", record.Restoring, err)
+	}
+	return nil
+}
+
 // restoreData replaces the data by the backup that the store asks for. It is done once: the record says of which.
 func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
-	d, record := work.desired, work.observed.record
-	store, id := d.spec.RestoreSource()
 	if op.undoing != "" {
 		return op.takeDataBack(ctx, work)
 	}
-	if id == "" || record.Restored == d.spec.RestoreFrom {
+	from, record := work.toRestore(), work.observed.record
+	if from == "" {
 		return nil
 	}
 	op.enter(ledger.PhaseRestore)
@@ -89,35 +128,44 @@ func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
 		}
 		op.before = work.observed.record.Before
 	}
-	if store != d.spec.Name {
+	if err := op.restore(ctx, work, from); err != nil {
+		return err
+	}
+	return op.unpause(ctx, work.desired)
+}
+
+// restore replaces the data by a backup of this store or of another one, and leaves the shop paused.
+func (op *operation) restore(ctx context.Context, work *storeWork, from string) error {
+	store, id := spec.Store{Name: work.desired.spec.Name, RestoreFrom: from}.RestoreSource()
+	if store != work.desired.spec.Name && from != work.observed.record.Restoring { // else it is here already
 		if err := op.fetchBackup(ctx, work, store, id); err != nil {
 			return fmt.Errorf("get backup %s of store %q: %w", id, store, err)
 		}
 	}
-	if err := op.replaceData(ctx, work, id); err != nil {
+	if err := op.replaceData(ctx, work, from); err != nil {
 		return err
 	}
-	op.decide("the data are those of backup %s", d.spec.RestoreFrom)
-	next := *work.observed.record
-	next.Restored = d.spec.RestoreFrom
-	return op.save(ctx, work, &next)
+	op.decide("the data are those of backup %s", from)
+	return nil
 }
 
 // takeDataBack restores what there was before a failed upgrade or restore, if that got so far as to change data. What happened to the
-// data since then is backed up before.
+// data since then is backed up before, unless they are not whole.
 func (op *operation) takeDataBack(ctx context.Context, work *storeWork) error {
 	if op.before == "" || !op.changedData {
 		return nil
 	}
 	op.enter(ledger.PhaseRestore)
-	if _, err := op.backUp(ctx, work, beforeRollback); err != nil {
-		return fmt.Errorf("the data were not taken back to backup %s, for what is there could not be backed up: %w", op.before, err)
+	if work.observed.record.Restoring == "" {
+		if _, err := op.backUp(ctx, work, beforeRollback); err != nil {
+			return fmt.Errorf("the data were not taken back to backup %s, for what is there could not be backed up: %w", op.before, err)
+		}
 	}
 	if err := op.replaceData(ctx, work, op.before); err != nil {
 		return err
 	}
 	op.decide("the data are those of backup %s again", op.before)
-	return nil
+	return op.unpause(ctx, work.desired)
 }
 
 // setUpBegan tells whether a Job of the chart that sets the shop up has begun to work: then data may be those of the new versions.
@@ -142,11 +190,26 @@ func (op *operation) setUpBegan(ctx context.Context, d *desired) (bool, error) {
 	return false, nil
 }
 
-// replaceData puts a backup in the place of the data. Meanwhile nothing of the shop runs but its database. Afterwards it is set up
-// anew, for the data may be of other versions.
-func (op *operation) replaceData(ctx context.Context, work *storeWork, id string) error {
+// replaceData puts a backup that is on the volume of the store in the place of the data. Meanwhile nothing of the shop runs but its
+// database. Afterwards it is to be set up anew, for the data may be of other versions.
+//
+// The record says what is being restored before the first row goes, and that it is restored before the shop is open again: an
+// interruption leaves neither data that are not whole and pass for it, nor a restore that is done once more over new orders.
+func (op *operation) replaceData(ctx context.Context, work *storeWork, from string) error {
 	d := work.desired
+	_, id := spec.Store{RestoreFrom: from}.RestoreSource()
+	if made := work.observed.record.Backups; len(made) > 0 && !slices.ContainsFunc(made, func(b spec.BackupCopy) bool { return b.ID == id }) {
+		return fmt.Errorf("backup %s is no longer there, and nothing was changed. There are: %s", id, strings.Join(idsOf(made), ", "))
+	}
 	if err := op.pause(ctx, d); err != nil {
+		return err
+	}
+	next := *work.observed.record
+	next.Restoring = from
+	if op.undoing != "" { // what was restored by the operation that failed goes again
+		next.Restored = d.spec.RestoreFrom
+	}
+	if err := op.save(ctx, work, &next); err != nil {
 		return err
 	}
 	op.changedData = true
@@ -157,33 +220,52 @@ func (op *operation) replaceData(ctx context.Context, work *storeWork, id string
 	if err != nil {
 		return err
 	}
-	return op.unpause(ctx, d)
+	next = *work.observed.record
+	next.Restoring = ""
+	if from == d.spec.RestoreFrom { // and not what an earlier operation was to restore
+		next.Restored = from
+	}
+	return op.save(ctx, work, &next)
 }
 
-// pause takes away everything of a shop but its database and its cache, and waits until that is so.
+// pause takes away everything of a shop but its database and its cache, and waits until that is so. It goes by what is there: that may
+// be of another release than the desired one.
 func (op *operation) pause(ctx context.Context, d *desired) error {
-	err := op.each(d, func(object *unstructured.Unstructured) error {
-		stop := map[string]any{"suspend": true}
-		switch object.GetKind() {
-		case "Deployment":
-			stop = map[string]any{"replicas": 0}
-		case "CronJob":
-		default:
+	running := metav1.ListOptions{LabelSelector: kube.Labelled(map[string]string{labelFleet: op.fleet.name})}
+	namespace, client := d.spec.Namespace(), op.fleet.client.kube
+	deployments, err := client.Typed.AppsV1().Deployments(namespace).List(ctx, running)
+	if err != nil {
+		return fmt.Errorf("list Deployments of namespace %s: %w", namespace, err)
+	}
+	crons, err := client.Typed.BatchV1().CronJobs(namespace).List(ctx, running)
+	if err != nil {
+		return fmt.Errorf("list CronJobs of namespace %s: %w", namespace, err)
+	}
+	stop := func(object metav1.Object, apiVersion, kind, field string, value any) error {
+		if !blueprint.Pauses(object.GetLabels()[blueprint.LabelComponent]) {
 			return nil
 		}
-		return op.fleet.client.kube.Patch(ctx, kube.RefOf(object), map[string]any{"spec": stop})
-	})
-	if err != nil {
-		return err
+		ref := spec.ObjectRef{APIVersion: apiVersion, Kind: kind, Namespace: namespace, Name: object.GetName()}
+		return client.Patch(ctx, ref, map[string]any{"spec": map[string]any{field: value}})
 	}
-	jobs, err := op.jobs(ctx, d.spec.Namespace())
+	for i := range deployments.Items {
+		if err := stop(&deployments.Items[i], "apps/v1", "Deployment", "replicas", 0); err != nil {
+			return err
+		}
+	}
+	for i := range crons.Items {
+		if err := stop(&crons.Items[i], "batch/v1", "CronJob", "suspend", true); err != nil {
+			return err
+		}
+	}
+	jobs, err := op.jobs(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	if err := op.deleteJobs(ctx, slices.DeleteFunc(jobs, finishedBackup)); err != nil {
 		return err
 	}
-	return op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) {
+	return client.AwaitWorkloads(ctx, namespace, func(w kube.Workloads) (bool, error) {
 		var waiting []spec.Cause
 		for _, pod := range w.Pods {
 			if blueprint.Pauses(pod.Labels[blueprint.LabelComponent]) && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed {

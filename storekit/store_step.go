@@ -146,6 +146,9 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 		step.Action = Resume
 		step.Why = append([]string{fmt.Sprintf("interrupted at %s (%s, begun %s)", o.record.Operation.Phase, o.record.Operation.Holder,
 			o.record.Operation.Started.UTC().Format("2006-01-02T15:04:05Z"))}, why...)
+		if restoring := o.record.Restoring; restoring != "" {
+			step.Why = append(step.Why, fmt.Sprintf("the restore of backup %s was interrupted: it is done first", restoring))
+		}
 	case len(why) > 0:
 		step.Action, step.Why = Update, why
 		if failure := o.record.Operation.Error; failure != "" {

@@ -55,6 +55,10 @@ type Record struct {
 	Restored string            `json:"restored,omitempty"` // what [spec.Store.RestoreFrom] said when that was done
 	Rotated  string            `json:"rotated,omitempty"`  // what [spec.Store.Rotation] said when that was done
 
+	// Restoring is the backup, as [spec.Store.RestoreFrom] names it, that is about to take the place of the data or has done so in
+	// part: until the restore has ended well the data are not whole.
+	Restoring string `json:"restoring,omitempty"`
+
 	Environment *blueprint.Environment `json:"environment,omitempty"` // that the objects were made for
 
 	Past []Operation `json:"past,omitempty"` // journals of the operations before the last one, oldest first

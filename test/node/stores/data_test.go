@@ -103,6 +103,9 @@ func (d *shopData) keepsNothing(t *testing.T) {
 	if words := d.fails(t, "backup", map[string]string{"BACKUP_ID": secondBackup}); !strings.Contains(words, firstBackup) {
 		t.Errorf("A backup by the clock after a restore that did not end says %q", words)
 	}
+	if words := d.fails(t, "backup", map[string]string{"BACKUP_ID": secondBackup, "BACKUP_REASON": "demand"}); !strings.Contains(words, firstBackup) {
+		t.Errorf("A backup on demand after a restore that did not end says %q", words)
+	}
 	d.script(t, `rm /backups/.restoring`)
 }
 
@@ -112,6 +115,11 @@ func (d *shopData) forgets(t *testing.T) {
 	if len(list) != 2 || !strings.HasPrefix(list[0], secondBackup+" upgrade ") || !strings.HasPrefix(list[1], firstBackup) {
 		t.Errorf("Backups are %q, want the second and the protected first", list)
 	}
+	list = d.succeeds(t, "backup", map[string]string{"BACKUP_ID": thirdBackup, "BACKUP_KEEP": "1"})
+	if len(list) != 2 || !strings.HasPrefix(list[1], secondBackup) {
+		t.Errorf("Backups are %q, want the one that the upgrade may go back to beside the third", list)
+	}
+	d.script(t, `rm -r /backups/.needed /backups/`+thirdBackup) // as the check of the upgraded shop does with the first
 	list = d.succeeds(t, "backup", map[string]string{"BACKUP_ID": thirdBackup, "BACKUP_KEEP": "1"})
 	if len(list) != 1 || !strings.HasPrefix(list[0], thirdBackup+" schedule ") {
 		t.Errorf("Backups are %q, want the third alone", list)

@@ -79,7 +79,7 @@ index() { # writes the line by which a backup is listed
 
 list() { # within the 4096 bytes that the kubelet takes
 	local id
-	for id in $(ids | sed -n 1,20p); do
+	for id in $(ids | sed -n 1,24p); do # all that are kept, and those that are protected
 		grep --extended-regexp --no-messages "$line" "/backups/$id/index" || true
 	done >/dev/termination-log
 }
@@ -97,17 +97,28 @@ verify() { # verify DIRECTORY ID CONSEQUENCE
 
 ## backup
 
-prune() { # prune [ID]: removes the oldest backups above the number, but never this one
-	local id kept=0
+# Until an upgrade or a restore is done, the backup made before it is what the shop goes back to. The schedule knows nothing of that.
+needed() { cat /backups/.needed 2>/dev/null || true; }
+
+prune() { # prune [ID]: removes the oldest backups above the number, but never this one and those that are needed
+	local id kept=0 spared
+	spared=" ${1:-} ${BACKUP_PROTECT:-} $(needed) $(restoring) "
 	for id in $(ids); do
 		kept=$((kept + 1))
-		if [ "$kept" -le "$BACKUP_KEEP" ] || [ "$id" = "${1:-}" ] || [ "$id" = "${BACKUP_PROTECT:-}" ] || [ "$id" = "$(restoring)" ]; then
+		if [ "$kept" -le "$BACKUP_KEEP" ] || [[ $spared == *" $id "* ]]; then
 			continue
 		fi
 		if flock --nonblock "/backups/$id/manifest.json" mv "/backups/$id" "/backups/.$id.partial"; then # a Job that serves it has the lock
 			rm -rf "/backups/.$id.partial"
 			say "removed backup $id: $BACKUP_KEEP are kept"
 		fi
+	done
+}
+
+reached() { # waits for the database; the deadline of the Job bounds the wait
+	until ask "SELECT 1;" >/dev/null; do
+		say "waiting for the database"
+		sleep 3
 	done
 }
 
@@ -156,11 +167,16 @@ backup() {
 		say "backup $id is there already"
 		return
 	fi
-	if [ "$reason" = schedule ] && [ -n "$(restoring)" ]; then
-		fail "backup $(restoring) was being restored and that did not end: the data is not whole, and must not take a backup's place. Restore it again"
-	fi
+	case "$reason" in
+	restore | rollback) ;; # of an operation that replaces the data itself, whatever they are
+	*)
+		[ -z "$(restoring)" ] || fail "backup $(restoring) was being restored and that did not end: the data is not whole, and must not take" \
+			"a backup's place. Apply the store again: the restore is finished first"
+		;;
+	esac
 	prune # somebody may have lowered the number to make room
 	room
+	reached
 	partial=/backups/.$id.partial
 	mkdir "$partial"
 	step "dump of the database" dump "$partial/$dumped"
@@ -169,6 +185,9 @@ backup() {
 	index "$partial"
 	sync -f /backups
 	mv "$partial" "/backups/$id"
+	case "$reason" in
+	upgrade | restore) echo "$id" >/backups/.needed ;;
+	esac
 	sync -f /backups
 	say "backup $id: $rows rows of $tables tables in $(size "/backups/$id/$dumped") bytes, $files files in $(size "/backups/$id/$archive") bytes"
 	prune "$id"
@@ -189,11 +208,9 @@ restore() {
 	lock
 	existing
 	step "check of backup $id" verify "$from" "$id" "Nothing was changed. Restore another one: $(echo $(ids))"
-	until ask "SELECT 1;" >/dev/null; do # the deadline bounds the wait
-		say "waiting for the database"
-		sleep 3
-	done
+	reached
 	echo "$id" >/backups/.restoring
+	sync -f /backups
 	step "load of the database" load "$from/$dumped"
 	step "copy of the content" unpack "$from/$archive"
 	step "count of the rows" count
@@ -291,6 +308,9 @@ backup | restore | serve | fetch)
 	"$1"
 	list
 	;;
-check) check ;;
+check)
+	check
+	rm -f /backups/.needed
+	;;
 *) fail "there is no $1" ;;
 esac
