@@ -9,14 +9,6 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// What one pod of a Job may use. The sum of an engine's Jobs fits into the Job room of the smallest plan.
-var (
-	installRoom = spec.Component{RequestCPU: "100m", LimitCPU: "500m", RequestMemory: "256Mi", LimitMemory: "512Mi"}
-	cronRoom    = spec.Component{RequestCPU: "50m", LimitCPU: "250m", RequestMemory: "128Mi", LimitMemory: "320Mi"}
-	backupRoom  = spec.Component{RequestCPU: "50m", LimitCPU: "250m", RequestMemory: "64Mi", LimitMemory: "192Mi"}
-	migrateRoom = spec.Component{RequestCPU: "100m", LimitCPU: "500m", RequestMemory: "512Mi", LimitMemory: "768Mi"}
-)
-
 // values returns the values of the chart. They hold no secret, because Helm keeps them in its release records: the pods read
 // secrets from the Secrets of the blueprint, by name.
 func (r renderer) values() map[string]any {
@@ -57,7 +49,6 @@ func (r renderer) wooCommerceValues(engine spec.WooCommerce) map[string]any {
 			"cli":      library + "wordpress:cli-" + spec.WPCLIVersion + "-php" + engine.PHP,
 			"database": library + "mariadb:" + spec.MariaDBVersion,
 		},
-		"jobs": map[string]any{"install": resources(installRoom), "cron": resources(cronRoom), "backup": resources(backupRoom)},
 		"woocommerce": map[string]any{
 			"title":        engine.Title,
 			"locale":       engine.Locale,
@@ -85,7 +76,6 @@ func (r renderer) medusaValues(engine spec.Medusa) map[string]any {
 	}
 	maps.Copy(values, map[string]any{
 		"images": images,
-		"jobs":   map[string]any{"migrate": resources(migrateRoom), "backup": resources(backupRoom)},
 		"medusa": map[string]any{
 			"cors":          strings.Join(origins, ","),
 			"worker":        engine.Worker,
@@ -105,6 +95,10 @@ func (r renderer) commonValues() map[string]any {
 			"resources": resources(c),
 		}
 	}
+	jobs := make(map[string]any)
+	for _, c := range r.store.Engine.Jobs() {
+		jobs[c.Name] = resources(c)
+	}
 	labels := make(map[string]any)
 	for key, value := range commonLabels(r.fleet, r.store) {
 		labels[key] = value
@@ -114,6 +108,7 @@ func (r renderer) commonValues() map[string]any {
 		"labels":     labels,
 		"url":        r.url(),
 		"components": components,
+		"jobs":       jobs,
 		"rotation":   r.store.Rotation,
 		"storage": map[string]any{
 			"class":    r.store.Storage.Class,

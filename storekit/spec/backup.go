@@ -18,6 +18,9 @@ type Backup struct {
 	Size     string `json:"size"`               // size of the volume, default "5Gi"
 }
 
+// backupJob is what a pod of a Job on data may use. The sum of an engine's Jobs fits into the Job room of the smallest built-in plan.
+var backupJob = Component{Name: "backup", Replicas: 1, RequestCPU: "50m", LimitCPU: "250m", RequestMemory: "64Mi", LimitMemory: "192Mi"}
+
 // MaxBackups is how many backups of a store can be kept.
 const MaxBackups = 20
 

@@ -23,6 +23,9 @@ func (Chart) Kind() EngineKind { return KindChart }
 // Components implements [Engine]. Only the chart knows its pods: the quota bounds them when they start.
 func (Chart) Components() []Component { return nil }
 
+// Jobs implements [Engine]. Only the chart knows them.
+func (Chart) Jobs() []Component { return nil }
+
 // OCI tells whether the chart comes from a registry.
 func (c Chart) OCI() bool { return strings.HasPrefix(c.Source, "oci://") }
 

@@ -29,6 +29,14 @@ func (m Medusa) Components() []Component {
 	return all
 }
 
+// Jobs implements [Engine].
+func (Medusa) Jobs() []Component {
+	return []Component{
+		{Name: "migrate", Replicas: 1, RequestCPU: "100m", LimitCPU: "500m", RequestMemory: "512Mi", LimitMemory: "768Mi"},
+		backupJob,
+	}
+}
+
 func (m Medusa) withDefaults() Engine {
 	setDefault(&m.Registry, DefaultRegistry)
 	return m

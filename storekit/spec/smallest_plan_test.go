@@ -9,7 +9,7 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// The smallest plan that an engine accepts is the sum of its limits in a rolling update; one step less is refused before anything runs.
+// The smallest plan that an engine accepts is the sum of its limits in a rolling update, and the largest of its Jobs beside them; one step less is refused before anything runs.
 func TestSmallestPlan(t *testing.T) {
 	medusa := spec.Medusa{Image: "registry.example.com/shop:1.0", AdminEmail: "a@acme.example"}
 	whole := medusa
@@ -23,25 +23,28 @@ func TestSmallestPlan(t *testing.T) {
 	}{
 		"woocommerce": {
 			"two web pods while one replaces the other, and the database", shop(),
-			spec.Plan{Name: "own", CPU: "1500m", Memory: "1536Mi", Pods: 3},
+			spec.Plan{Name: "own", CPU: "1500m", Memory: "1536Mi", Pods: 3, Jobs: spec.JobRoom{CPU: "500m", Memory: "512Mi"}},
 			map[string]spec.Plan{
 				"needs 1500m": {CPU: "1499m"}, "needs 1536Mi": {Memory: "1535Mi"}, "needs 3, ": {Pods: 2},
+				"needs 500m": {Jobs: spec.JobRoom{CPU: "499m"}}, "needs 512Mi": {Jobs: spec.JobRoom{Memory: "511Mi"}},
 			},
 			[]spec.PlanRef{spec.Basic, spec.Standard, spec.Premium},
 		},
 		"medusa": {
 			"two servers while one replaces the other, and the database", medusa,
-			spec.Plan{Name: "own", CPU: "1200m", Memory: "2560Mi", Pods: 3},
+			spec.Plan{Name: "own", CPU: "1200m", Memory: "2560Mi", Pods: 3, Jobs: spec.JobRoom{CPU: "500m", Memory: "768Mi"}},
 			map[string]spec.Plan{
 				"needs 1200m": {CPU: "1199m"}, "needs 2560Mi": {Memory: "2559Mi"}, "needs 3, ": {Pods: 2},
+				"needs 500m": {Jobs: spec.JobRoom{CPU: "499m"}}, "needs 768Mi": {Jobs: spec.JobRoom{Memory: "767Mi"}},
 			},
 			[]spec.PlanRef{spec.Standard, spec.Premium},
 		},
 		"medusa with cache and worker": {
 			"the worker and the cache beside them", whole,
-			spec.Plan{Name: "own", CPU: "1700m", Memory: "3712Mi", Pods: 5},
+			spec.Plan{Name: "own", CPU: "1700m", Memory: "3712Mi", Pods: 5, Jobs: spec.JobRoom{CPU: "500m", Memory: "768Mi"}},
 			map[string]spec.Plan{
 				"needs 1700m": {CPU: "1699m"}, "needs 3712Mi": {Memory: "3711Mi"}, "needs 5, ": {Pods: 4},
+				"needs 500m": {Jobs: spec.JobRoom{CPU: "499m"}}, "needs 768Mi": {Jobs: spec.JobRoom{Memory: "767Mi"}},
 			},
 			[]spec.PlanRef{spec.Standard, spec.Premium},
 		},
@@ -63,6 +66,10 @@ func TestSmallestPlan(t *testing.T) {
 					less.CPU = part.CPU
 				case part.Memory != "":
 					less.Memory = part.Memory
+				case part.Jobs.CPU != "":
+					less.Jobs.CPU = part.Jobs.CPU
+				case part.Jobs.Memory != "":
+					less.Jobs.Memory = part.Jobs.Memory
 				default:
 					less.Pods = part.Pods
 				}

@@ -91,6 +91,8 @@ type Engine interface {
 	Kind() EngineKind
 	// Components lists what runs in the long run, with the limits that count against the plan.
 	Components() []Component
+	// Jobs lists what runs for a while, with the limits of one pod that count against the plan's room for Jobs.
+	Jobs() []Component
 	validate() FieldErrors
 	withDefaults() Engine
 }
@@ -98,7 +100,7 @@ type Engine interface {
 // Component is one workload of an engine.
 type Component struct {
 	Name     string
-	Replicas int
+	Replicas int // 1 for a Job
 	Surge    int // further pods that run while an update rolls out
 
 	RequestCPU, LimitCPU       string // cores per pod
@@ -261,5 +263,29 @@ func (e *FieldErrors) fits(engine Engine, plan Plan) {
 	}
 	if pods > plan.Pods {
 		e.add("plan", plan.Name, "allows %d pods, but %s needs %d, %s. Choose a larger plan", plan.Pods, kind, pods, during)
+	}
+	e.fitsJobs(engine, plan)
+}
+
+// fitsJobs checks that every Job of an engine has room for itself: the quota refuses a pod above it for ever, while one that finds
+// the room taken waits for the others to end.
+func (e *FieldErrors) fitsJobs(engine Engine, plan Plan) {
+	for _, room := range []struct {
+		key, has, what string
+		of             func(Component) string
+	}{
+		{"jobs.cpu", plan.Jobs.CPU, "CPU", func(c Component) string { return c.LimitCPU }},
+		{"jobs.memory", plan.Jobs.Memory, "memory", func(c Component) string { return c.LimitMemory }},
+	} {
+		var name string
+		var most resource.Quantity
+		for _, job := range engine.Jobs() {
+			if q := resource.MustParse(room.of(job)); q.Cmp(most) > 0 {
+				name, most = job.Name, q
+			}
+		}
+		if most.Cmp(resource.MustParse(room.has)) > 0 {
+			e.add("plan", plan.Name, "allows Jobs %s of %s (%s), but the Job %q of %s needs %s. Choose a larger plan", room.has, room.what, room.key, name, engine.Kind(), most.String())
+		}
 	}
 }

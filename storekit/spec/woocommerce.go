@@ -41,6 +41,15 @@ func (WooCommerce) Components() []Component {
 	}
 }
 
+// Jobs implements [Engine].
+func (WooCommerce) Jobs() []Component {
+	return []Component{
+		{Name: "install", Replicas: 1, RequestCPU: "100m", LimitCPU: "500m", RequestMemory: "256Mi", LimitMemory: "512Mi"},
+		{Name: "cron", Replicas: 1, RequestCPU: "50m", LimitCPU: "250m", RequestMemory: "128Mi", LimitMemory: "320Mi"},
+		backupJob,
+	}
+}
+
 func (w WooCommerce) withDefaults() Engine {
 	setDefault(&w.AdminUser, "admin")
 	setDefault(&w.Locale, "en_US")
