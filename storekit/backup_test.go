@@ -90,8 +90,8 @@ func TestUpgradeIsBackedUpBefore(t *testing.T) {
 func TestBackupAndRestore(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
-	s, other := h.woocommerce("one"), h.woocommerce("two")
-	h.up(t, program(s, other))
+	s, other, third := h.woocommerce("one"), h.woocommerce("two"), h.woocommerce("three")
+	h.up(t, program(s, other, third))
 	result, err := h.fleet.Backup(t.Context(), s.Name)
 	if err != nil {
 		t.Fatal(err)
@@ -100,37 +100,40 @@ func TestBackupAndRestore(t *testing.T) {
 	if len(backups) != 1 {
 		t.Fatalf("Backups: %v", backups)
 	}
-	if !h.preview(t, program(s, other)).Empty() {
+	if !h.preview(t, program(s, other, third)).Empty() {
 		t.Error("after a backup there is something to do")
 	}
 
 	s.RestoreFrom = "20200101t000000z"
-	_, err = h.fleet.Preview(t.Context(), program(s, other))
+	_, err = h.fleet.Preview(t.Context(), program(s, other, third))
 	if fields := spec.FieldErrorsOf(err); len(fields) != 1 || !strings.Contains(fields[0].Allowed, backups[0].ID) {
 		t.Errorf("the error must name the backups that there are: %v", err)
 	}
 
 	s.RestoreFrom = backups[0].ID
-	h.up(t, program(s, other))
+	h.up(t, program(s, other, third))
 	if diff := cmp.Diff([]string{"backup", "backup", "restore", "check"}, h.phases(t, s)); diff != "" {
 		t.Errorf("Jobs on data (-want +got):\n%s", diff)
 	}
 	if state := h.get(t, s); !state.Ready || len(state.Drift) > 0 {
 		t.Errorf("after the restore: ready %t, drift %v, %v", state.Ready, state.Drift, state.Causes)
 	}
-	if !h.preview(t, program(s, other)).Empty() {
+	if !h.preview(t, program(s, other, third)).Empty() {
 		t.Error("after the restore there is something to do")
 	}
 
 	other.RestoreFrom = s.Name + "/" + h.get(t, s).Backups[0].ID
-	h.up(t, program(s, other))
+	third.RestoreFrom = other.RestoreFrom // of two that get it at once, each has what lets it in for itself
+	h.up(t, program(s, other, third))
 	if !slices.Contains(h.phases(t, s), "serve") {
 		t.Error("the other store has got the backup from nobody")
 	}
-	if diff := cmp.Diff([]string{"backup", "restore", "check"}, h.phases(t, other)); diff != "" {
-		t.Errorf("Jobs on data of the other store (-want +got):\n%s", diff)
+	for _, receiver := range []spec.Store{other, third} {
+		if diff := cmp.Diff([]string{"backup", "restore", "check"}, h.phases(t, receiver)); diff != "" {
+			t.Errorf("Jobs on data of %s (-want +got):\n%s", receiver.Name, diff)
+		}
 	}
-	if !h.preview(t, program(s, other)).Empty() {
+	if !h.preview(t, program(s, other, third)).Empty() {
 		t.Error("after the restore from another store there is something to do")
 	}
 }

@@ -23,6 +23,7 @@ type storeJob struct {
 	phase    string          // label of its pods, by which network policies tell what they may reach
 	command  []string        // nil = the scripts for data
 	args     []string        // verb first
+	receiver string          // store that the Job hands a backup to
 	env      []corev1.EnvVar // beside that of the chart
 	anywhere bool            // need not run beside the shop, whose pods are away
 }
@@ -93,6 +94,9 @@ func (j storeJob) from(template *batchv1.CronJob) *batchv1.Job {
 	pod := &spec.Template
 	pod.Labels = maps.Clone(pod.Labels)
 	pod.Labels[blueprint.LabelPhase] = j.phase
+	if j.receiver != "" {
+		pod.Labels[blueprint.LabelReceiver] = j.receiver
+	}
 	if j.anywhere {
 		pod.Spec.Affinity = nil
 	}

@@ -3,9 +3,11 @@ package storekit
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -44,9 +46,11 @@ func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id
 		}
 	}
 	env := []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}, {Name: "TRANSFER_TOKEN", ValueFrom: &corev1.EnvVarSource{
-		SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: blueprint.TransferName}, Key: blueprint.TransferToken},
+		SecretKeyRef: &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: blueprint.TransferName(to.Name)}, Key: blueprint.TransferToken},
 	}}}
-	serve := storeJob{name: "serve-" + spec.BackupID(op.started), phase: blueprint.PhaseServe, args: []string{"serve"}, env: env}
+	serve := storeJob{
+		name: serveName(op.started, to.Name), phase: blueprint.PhaseServe, args: []string{"serve"}, env: env, receiver: to.Name,
+	}
 	if err := op.startJob(ctx, from.Namespace(), serve); err != nil {
 		return err
 	}
@@ -65,6 +69,13 @@ func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id
 	next := *work.observed.record
 	next.Backups = parseBackups(said)
 	return op.save(ctx, work, &next)
+}
+
+// serveName is the name of the Job that hands out a backup. Several stores may get one in the same second; the name of the receiver may
+// be too long for the name of a Job, of at most 63 characters.
+func serveName(started time.Time, receiver string) string {
+	sum := sha256.Sum256([]byte(receiver))
+	return "serve-" + spec.BackupID(started) + "-" + hex.EncodeToString(sum[:4])
 }
 
 // awaitAddress waits until the pod of a Job runs, and returns its address.

@@ -9,26 +9,25 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// Names of what lets a backup go from one store to another.
-const (
-	TransferName  = "transfer" // Secret and policy in both namespaces meanwhile
-	TransferToken = "token"    // key of the Secret: what the receiver must say
-	transferPort  = 8873
-)
+// TransferToken is the key of the Secret that has what the receiver must say.
+const TransferToken = "token"
+
+const transferPort = 8873
+
+// TransferName is the name of the Secret and of the policy that let a store get a backup, in both namespaces. One store can hand out
+// backups to several at once.
+func TransferName(receiver string) string { return "transfer-" + receiver }
 
 // Transfer lets a Job of one store hand a backup to a Job of another one, and nobody else: a policy and a Secret, to be filled with the
 // same token, for each of them.
 func Transfer(fleet string, from, to spec.Store) []*unstructured.Unstructured {
 	sender, receiver := newRenderer(fleet, from), newRenderer(fleet, to)
-	serve := sender.policy(TransferName, phase(PhaseServe), networkingv1.PolicyTypeIngress)
+	name, serving := TransferName(to.Name), map[string]string{LabelPhase: PhaseServe, LabelReceiver: to.Name}
+	serve := sender.policy(name, metav1ac.LabelSelector().WithMatchLabels(serving), networkingv1.PolicyTypeIngress)
 	serve.Spec.WithIngress(networkingv1ac.NetworkPolicyIngressRule().
 		WithFrom(podsIn(to.Namespace(), map[string]string{LabelPhase: PhaseFetch})).WithPorts(tcp(transferPort)...))
-	fetch := receiver.policy(TransferName, phase(PhaseFetch), networkingv1.PolicyTypeEgress)
+	fetch := receiver.policy(name, metav1ac.LabelSelector().WithMatchLabels(map[string]string{LabelPhase: PhaseFetch}), networkingv1.PolicyTypeEgress)
 	fetch.Spec.WithEgress(networkingv1ac.NetworkPolicyEgressRule().
-		WithTo(podsIn(from.Namespace(), map[string]string{LabelPhase: PhaseServe})).WithPorts(tcp(transferPort)...))
-	return []*unstructured.Unstructured{object(serve), object(fetch), sender.secret(TransferName), receiver.secret(TransferName)}
-}
-
-func phase(name string) *pods {
-	return metav1ac.LabelSelector().WithMatchLabels(map[string]string{LabelPhase: name})
+		WithTo(podsIn(from.Namespace(), serving)).WithPorts(tcp(transferPort)...))
+	return []*unstructured.Unstructured{object(serve), object(fetch), sender.secret(name), receiver.secret(name)}
 }
