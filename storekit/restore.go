@@ -1,6 +1,7 @@
 package storekit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -98,14 +99,12 @@ func (op *operation) finishRestore(ctx context.Context, work *storeWork) error {
 	}
 	op.before, op.changedData = record.Before, true
 	op.enter(ledger.PhaseRestore)
-	op.decide("the restore of backup %s was interrupted, and the data are not whole: it comes before everything else", record.Restoring)
+	op.decide("the restore of backup %s was interrupted, and the data may not be whole: backup %s is restored before anything else. "+
+		"What was there before is backup %s", record.Restoring, work.toRestore(), cmp.Or(record.Before, "none"))
 	err := op.restore(ctx, work, work.toRestore())
 	switch {
 	case errors.Is(err, errNoJobs): // the release is gone: once it is back, [operation.restoreData] goes on
 		return nil
-	case err != nil && record.Before != "":
-		return fmt.Errorf("finish the restore of backup %s that was interrupted: %w\nAnother backup can be restored in its place: "+
-			"what was there before is backup %s", record.Restoring, err, record.Before)
 	case err != nil:
 		return fmt.Errorf("finish the restore of backup %s that was interrupted: %w", record.Restoring, err)
 	}
@@ -213,10 +212,16 @@ func (op *operation) replaceData(ctx context.Context, work *storeWork, from stri
 		return err
 	}
 	op.changedData = true
-	_, err := op.runJob(ctx, d, storeJob{
+	there, cancel := op.there(ctx)
+	defer cancel()
+	_, err := op.runJob(there, d, storeJob{
 		name: "restore-" + spec.BackupID(op.started) + "-" + op.round(), phase: blueprint.PhaseRestore, args: []string{"restore"}, anywhere: true,
 		env: []corev1.EnvVar{{Name: "BACKUP_ID", Value: id}},
 	})
+	var step *StepError
+	if errors.As(err, &step) && errors.Is(err, errNotReady) {
+		step.Err = fmt.Errorf("%w. A restore that is cut off begins anew: give it more time (timeouts.update, for a new store timeouts.create)", step.Err)
+	}
 	if err != nil {
 		return err
 	}
@@ -353,11 +358,22 @@ func (op *operation) check(ctx context.Context, work *storeWork) error {
 		return nil
 	}
 	op.enter(ledger.PhaseCheck)
+	ctx, cancel := op.there(ctx)
+	defer cancel()
 	_, err := op.runJob(ctx, work.desired, storeJob{
 		name: "check-" + spec.BackupID(op.started) + "-" + op.round(), phase: blueprint.PhaseCheck, args: []string{"check"},
 		env: []corev1.EnvVar{{Name: "SHOP_HOST", Value: work.desired.spec.Host}},
 	})
 	return err
+}
+
+// there bounds what is done on the way to the desired state by the time that is not kept for the way back, see [operation.awaitReady].
+func (op *operation) there(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok || op.undoing != "" || op.before == "" {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-deadline.Sub(op.started)/3))
 }
 
 // round tells names of what is done on the way from those of what is done on the way back.
