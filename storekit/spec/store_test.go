@@ -3,6 +3,8 @@ package spec_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -195,22 +197,30 @@ func TestNormalHost(t *testing.T) {
 
 func TestStoreWarnings(t *testing.T) {
 	t.Parallel()
+	const mail, source = "woocommerce.smtp", "woocommerce.plugin_source"
+	relay := &spec.SMTP{Host: "mail.acme.example"}
 	for name, tc := range map[string]struct {
 		reason string
 		engine spec.Engine
+		egress spec.Egress
 		want   []string // paths
 	}{
-		"no relay": {"a shop without mail is found out by its first customer", spec.WooCommerce{Title: "Acme"}, []string{"woocommerce.smtp"}},
-		"relay":    {"it sends mail", spec.WooCommerce{Title: "Acme", SMTP: &spec.SMTP{Host: "mail.acme.example"}}, nil},
-		"medusa":   {"its image decides about mail", spec.Medusa{}, nil},
-		"none":     {"nothing is known yet", nil, nil},
+		"no relay":      {"a shop without mail is found out by its first customer", spec.WooCommerce{Title: "Acme"}, "", []string{mail}},
+		"relay":         {"it sends mail", spec.WooCommerce{SMTP: relay}, "", nil},
+		"shut in":       {"no policy lets mail out", spec.WooCommerce{SMTP: relay}, spec.EgressNone, []string{mail}},
+		"private relay": {"private addresses are out of reach", spec.WooCommerce{SMTP: &spec.SMTP{Host: "10.0.0.25"}}, "", []string{mail}},
+		"mirror":        {"policies open 443", spec.WooCommerce{SMTP: relay, PluginSource: "https://mirror.example/woo.%s.zip"}, "", nil},
+		"other port":    {"policies do not open 8080", spec.WooCommerce{SMTP: relay, PluginSource: "http://mirror.example:8080/woo.%s.zip"}, "", []string{source}},
+		"port of mail":  {"that is open for mail", spec.WooCommerce{SMTP: &spec.SMTP{Host: "mail.acme.example", Port: 8080}, PluginSource: "http://mirror.example:8080/w.zip"}, "", nil},
+		"plain":         {"80 is open in this profile", spec.WooCommerce{SMTP: relay, PluginSource: "http://mirror.example/woo.zip"}, "", nil},
+		"plain shut in": {"the setup gets 443 alone", spec.WooCommerce{PluginSource: "http://mirror.example/woo.zip"}, spec.EgressNone, []string{source, mail}},
+		"private":       {"a literal can be judged", spec.WooCommerce{SMTP: relay, PluginSource: "https://[fd00::1]/woo.zip"}, "", []string{source}},
+		"medusa":        {"its image decides about mail", spec.Medusa{}, "", nil},
+		"none":          {"nothing is known yet", nil, "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var got []string
-			for path := range (spec.Store{Engine: tc.engine}).Warnings() {
-				got = append(got, path)
-			}
+			got := slices.Sorted(maps.Keys(spec.Store{Engine: tc.engine, Egress: tc.egress}.Warnings()))
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", tc.reason, diff)
 			}

@@ -106,11 +106,3 @@ func setDefault(field *string, value string) {
 		*field = value
 	}
 }
-
-// Warnings says what is allowed and yet surprises people later, by the path of the field as in [FieldError].
-func (s Store) Warnings() map[string]string {
-	if engine, ok := s.Engine.(WooCommerce); ok && engine.SMTP == nil {
-		return map[string]string{"woocommerce.smtp": "is not set, so the shop sends no mail: no order confirmations, no lost passwords. Its image has no mail program of its own"}
-	}
-	return nil
-}
