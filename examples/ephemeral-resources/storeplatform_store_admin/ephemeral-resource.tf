@@ -15,10 +15,11 @@ ephemeral "storeplatform_store_admin" "acme" {
   cluster_uid = storeplatform_store.acme.cluster_uid
 }
 
-# Hand it on to a write-only attribute, a provider or a program: none of them keeps it in state.
+# Hand it on to a write-only attribute, a provider or a program: none of them keeps it in state. This one writes it to a file that only
+# its owner may read.
 resource "terraform_data" "acme_login" {
   provisioner "local-exec" {
-    command = "./send-login.sh"
+    command = "umask 077 && printf '%s\\n' \"$URL\" \"$USER\" \"$PASSWORD\" >acme-login.txt"
     environment = {
       URL      = ephemeral.storeplatform_store_admin.acme.url
       USER     = ephemeral.storeplatform_store_admin.acme.user
