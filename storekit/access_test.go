@@ -94,6 +94,13 @@ func TestPreviewNeverWrites(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", tc.reason, err)
 			}
+			client, err := storekit.Connect(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.Cluster(t.Context()); err != nil {
+				t.Errorf("%s: the data source of the cluster: %v", tc.reason, err)
+			}
 			if diff := cmp.Diff(wantText, preview.Steps[0].Changes); diff != "" {
 				t.Errorf("%s: (-owner +got)\n%s", tc.reason, diff)
 			}
