@@ -67,17 +67,18 @@ func (op *operation) backUpNow(ctx context.Context, store string, o *observation
 	return nil
 }
 
-// protectData makes a backup before versions of a shop that runs change, once for all attempts.
+// protectData makes a backup before versions of a shop that runs change: once for all attempts, as soon as one got to the release.
 func (op *operation) protectData(ctx context.Context, work *storeWork) error {
 	record := work.observed.record
 	if op.undoing != "" {
 		return nil
 	}
-	if record.Before != "" {
+	if record.Before != "" && (op.changedData || !work.unreleased()) {
 		op.before = record.Before
 		return nil
 	}
 	if len(work.upgrades()) == 0 {
+		op.before = record.Before
 		return nil
 	}
 	op.enter(ledger.PhaseBackup)
@@ -88,6 +89,14 @@ func (op *operation) protectData(ctx context.Context, work *storeWork) error {
 	}
 	op.before = id
 	return err
+}
+
+// unreleased tells whether release and data are still those of the last operation that was done: that shop has gone on selling, so that
+// the backup of an operation that got no further is out of date.
+func (w *storeWork) unreleased() bool {
+	record, current := w.observed.record, w.observed.release
+	return record.Previous != nil && record.Restored == record.Previous.RestoreFrom &&
+		current != nil && current.Status == "deployed" && current.Revision == record.Release.Revision
 }
 
 // upgrades says which versions of a shop that runs are to change: "web docker.io/library/wordpress:7.0.2 -> …".

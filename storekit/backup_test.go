@@ -234,6 +234,33 @@ func TestInterruptedRestoreIsFinished(t *testing.T) {
 	}
 }
 
+// The shop sells on after an upgrade that got no further than its backup: the next attempt begins with a backup of its own.
+func TestBackupOfAnUpgradeThatDidNotBeginIsMadeAgain(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("again")
+	h.up(t, program(older(s)))
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	preview := h.preview(t, program(s))
+	_, err := h.fleet.Up(ctx, preview, storekit.OnEvent(func(e storekit.Event) {
+		if progress, ok := e.(storekit.StepProgress); ok && progress.Phase == "release" { // the backup is on record
+			cancel()
+		}
+	}))
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("want an operation that was interrupted, got %v", err)
+	}
+	first := h.get(t, s).Backups[0].ID
+	h.up(t, program(s))
+	if diff := cmp.Diff([]string{"backup", "backup", "check"}, h.phases(t, s)); diff != "" {
+		t.Errorf("Jobs on data (-want +got):\n%s", diff)
+	}
+	if latest := h.get(t, s).Backups[0].ID; latest <= first {
+		t.Errorf("the latest backup is %s, and not one after %s", latest, first)
+	}
+}
+
 // interruptRestore begins to restore a store and ends the operation once the Job for it is there, whose name it returns.
 func (h *harness) interruptRestore(t *testing.T, s spec.Store) string {
 	t.Helper()
