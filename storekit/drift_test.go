@@ -181,7 +181,7 @@ func TestDrift(t *testing.T) {
 		"image":                   {"another image", e.patch("Deployment", "web", container(`"image":"registry.example.com/evil:1"`)), web + "containers[name=web].image"},
 		"resources":               {"more memory than planned", e.patch("Deployment", "web", container(`"resources":{"limits":{"memory":"700Mi"}}`)), web + "containers[name=web].resources.limits.memory"},
 		"root file system":        {"a writable root file system", e.patch("Deployment", "web", container(`"securityContext":{"readOnlyRootFilesystem":false}`)), web + "containers[name=web].securityContext.readOnlyRootFilesystem"},
-		"sidecar":                 {"a container of somebody else in the pod", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"containers":[{"name":"sidecar","image":"example.com/x:1"}]}}}}`), web + "containers[name=sidecar]"},
+		"sidecar":                 {"a container of somebody else in the pod", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"containers":[{"name":"sidecar","image":"example.com/x:1","env":[{"name":"HARMLESS","value":"canary-7f3a"}]}]}}}}`), web + "containers[name=sidecar]"},
 		"init container":          {"an init container of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"initContainers":[{"name":"early","image":"example.com/x:1"}]}}}}`), web + "initContainers[name=early]"},
 		"environment added":       {"a variable of somebody else", e.patch("Deployment", "web", container(`"env":[{"name":"FOO","value":"bar"}]`)), web + "containers[name=web].env[name=FOO]"},
 		"volume":                  {"a volume of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"volumes":[{"name":"extra","emptyDir":{}}]}}}}`), web + "volumes[name=extra]"},
@@ -205,7 +205,8 @@ func TestDrift(t *testing.T) {
 			if err := tc.tamper(t.Context()); err != nil {
 				t.Fatalf("tamper: %v", err)
 			}
-			if diff := cmp.Diff([]string{tc.want}, changed(h.preview(t, p).Steps[0].Changes)); diff != "" {
+			preview := h.preview(t, p)
+			if diff := cmp.Diff([]string{tc.want}, changed(preview.Steps[0].Changes)); diff != "" {
 				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
 			}
 			state, err := h.fleet.Get(t.Context(), s.Name)
@@ -215,6 +216,9 @@ func TestDrift(t *testing.T) {
 			object, _, _ := strings.Cut(tc.want, " ")
 			if diff := cmp.Diff([]string{object}, differing(state)); diff != "" {
 				t.Errorf("%s: objects that differ in state (-want +got)\n%s", tc.reason, diff)
+			}
+			if shown := preview.String() + state.Objects[object]; strings.Contains(shown, "canary") {
+				t.Errorf("%s: the value of a variable is shown:\n%s", tc.reason, shown)
 			}
 			h.up(t, p)
 			if again := h.preview(t, p); !again.Empty() {

@@ -3,6 +3,7 @@ package kube
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,18 +13,14 @@ import (
 // Sensitive is shown in place of values that must not be.
 const Sensitive = "(sensitive)"
 
-// Mask hides the values of a difference between two objects of a kind where the place says that they are secret: the content of
-// Secrets, and environment variables whose name says so.
+// Mask hides of a difference between two objects of a kind what the place says is secret: the content of Secrets, and environment
+// variables whose name says so. Of a value that holds whole containers no variable is shown, and of an address no password.
 func (d Difference) Mask(kind string) Difference {
-	if !secretPlace(kind, d.Path) {
+	if secretPlace(kind, d.Path) {
+		d.Old, d.New = sensitive(d.Old), sensitive(d.New)
 		return d
 	}
-	if d.Old != nil {
-		d.Old = Sensitive
-	}
-	if d.New != nil {
-		d.New = Sensitive
-	}
+	d.Old, d.New = masked(d.Old), masked(d.New)
 	return d
 }
 
@@ -35,10 +32,75 @@ func secretPlace(kind, path string) bool {
 	if !inEnv {
 		return strings.HasSuffix(path, ".env") // a whole block of variables
 	}
-	variable = strings.ToUpper(variable)
+	variable, _, _ = strings.Cut(strings.ToUpper(variable), "]")
+	return secretName(variable)
+}
+
+// secretName tells whether the name of a variable, in capitals, says that its value is secret.
+func secretName(variable string) bool {
+	if strings.HasSuffix(variable, "PASS") || strings.HasSuffix(variable, "PWD") {
+		return true
+	}
 	return slices.ContainsFunc([]string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "KEY", "CREDENTIAL", "DSN", "DATABASE_URL"}, func(word string) bool {
 		return strings.Contains(variable, word)
 	})
+}
+
+func sensitive(v any) any {
+	if v == nil {
+		return nil
+	}
+	return Sensitive
+}
+
+// addressPassword is the password in scheme://user:password@host.
+var addressPassword = regexp.MustCompile(`(\w://[^\s:/@]*:)[^\s/@]+@`)
+
+// masked is a copy of a value without the values of variables and the passwords of addresses in it.
+func masked(v any) any {
+	switch v := v.(type) {
+	case string:
+		return addressPassword.ReplaceAllString(v, "${1}"+Sensitive+"@")
+	case []any:
+		out := make([]any, len(v))
+		for i, item := range v {
+			out[i] = masked(item)
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for key, value := range v {
+			if key == "env" {
+				out[key] = maskedVariables(value)
+				continue
+			}
+			out[key] = masked(value)
+		}
+		return out
+	}
+	return v
+}
+
+// maskedVariables keeps the names of variables, and where they come from. What is no list of variables may hold anything.
+func maskedVariables(env any) any {
+	list, isList := env.([]any)
+	if !isList {
+		return sensitive(env)
+	}
+	out := make([]any, len(list))
+	for i, item := range list {
+		variable, ok := item.(map[string]any)
+		if !ok {
+			out[i] = Sensitive
+			continue
+		}
+		variable = maps.Clone(variable)
+		if _, set := variable["value"]; set {
+			variable["value"] = Sensitive
+		}
+		out[i] = variable
+	}
+	return out
 }
 
 // CompareSet lists the fields that desired sets and in which a live object differs, without the help of the server: it knows

@@ -97,12 +97,53 @@ func TestMask(t *testing.T) {
 		"password":        {"a variable whose name says so", "Deployment", "spec.template.spec.containers[name=web].env[name=DB_PASSWORD].value", true},
 		"whole variables": {"a block may hold anything", "Deployment", "spec.template.spec.containers[name=web].env", true},
 		"variable":        {"an ordinary variable", "Deployment", "spec.template.spec.containers[name=web].env[name=LOCALE].value", false},
+		"pass":            {"short for password", "Deployment", "spec.template.spec.containers[name=web].env[name=SMTP_PASS].value", true},
+		"pwd":             {"shorter still", "Deployment", "spec.template.spec.containers[name=web].env[name=MYSQL_PWD]", true},
+		"passenger":       {"a name that only begins like one", "Deployment", "spec.template.spec.containers[name=web].env[name=PASSENGERS].value", false},
 		"image":           {"no variable at all", "Deployment", "spec.template.spec.containers[name=token].image", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := Difference{Path: tc.path, Old: "a", New: "b"}.Mask(tc.kind)
 			if (got.Old == Sensitive) != tc.hidden || (got.New == Sensitive) != tc.hidden {
 				t.Errorf("%s: %+v", tc.reason, got)
+			}
+		})
+	}
+}
+
+func TestMaskWithinValues(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason, path string
+		value, want  string
+	}{
+		"container": {
+			"a container of somebody else is one difference, variables and all", "spec.template.spec.containers[name=side]",
+			`{v: {name: side, image: x, env: [{name: A, value: canary}, {name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}]}}`,
+			`{v: {name: side, image: x, env: [{name: A, value: (sensitive)}, {name: B, valueFrom: {secretKeyRef: {name: s, key: k}}}]}}`,
+		},
+		"template": {
+			"variables lie deep in a pod template", "spec.template",
+			`{v: {spec: {initContainers: [{name: a, env: [{name: A, value: canary}]}], containers: [{name: b, env: [{name: A, value: canary}]}]}}}`,
+			`{v: {spec: {initContainers: [{name: a, env: [{name: A, value: (sensitive)}]}], containers: [{name: b, env: [{name: A, value: (sensitive)}]}]}}}`,
+		},
+		"map":      {"custom resources may keep variables in a map", "spec", `{v: {env: {A: canary}}}`, `{v: {env: (sensitive)}}`},
+		"address":  {"an address may hold a password", "data.URL", `{v: "redis://user:canary@cache:6379/0"}`, `{v: "redis://user:(sensitive)@cache:6379/0"}`},
+		"variable": {"an ordinary variable", "spec.template.spec.containers[name=web].env[name=FOO]", `{v: {name: FOO, value: bar}}`, `{v: {name: FOO, value: bar}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			value, want := object(t, tc.value).Object["v"], object(t, tc.want).Object["v"]
+			before := object(t, tc.value).Object["v"]
+			for _, d := range []Difference{{Path: tc.path, Old: value}, {Path: tc.path, New: value}} {
+				got := d.Mask("Deployment")
+				if d.Old != nil {
+					got.New = got.Old
+				}
+				if diff := cmp.Diff(want, got.New); diff != "" {
+					t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
+				}
+			}
+			if diff := cmp.Diff(before, value); diff != "" {
+				t.Errorf("the object itself was changed: (-before +after)\n%s", diff)
 			}
 		})
 	}
