@@ -185,6 +185,8 @@ func TestDrift(t *testing.T) {
 		"init container":          {"an init container of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"initContainers":[{"name":"early","image":"example.com/x:1"}]}}}}`), web + "initContainers[name=early]"},
 		"environment added":       {"a variable of somebody else", e.patch("Deployment", "web", container(`"env":[{"name":"FOO","value":"bar"}]`)), web + "containers[name=web].env[name=FOO]"},
 		"volume":                  {"a volume of somebody else", e.patch("Deployment", "web", `strategic {"spec":{"template":{"spec":{"volumes":[{"name":"extra","emptyDir":{}}]}}}}`), web + "volumes[name=extra]"},
+		"mount removed":           {"one of several mounts of a volume is gone", e.patch("Deployment", "web", container(`"volumeMounts":[{"$patch":"delete","mountPath":"/etc/apache2/ports.conf"}]`)), web + "containers[name=web].volumeMounts[mountPath=/etc/apache2/ports.conf]"},
+		"mount added":             {"a mount of somebody else", e.patch("Deployment", "web", container(`"volumeMounts":[{"name":"tmp","mountPath":"/theirs"}]`)), web + "containers[name=web].volumeMounts[mountPath=/theirs]"},
 		"host network":            {"the pods leave their policies", e.patch("Deployment", "web", `{"spec":{"template":{"spec":{"hostNetwork":true}}}}`), web + "hostNetwork"},
 		"node selector":           {"the shop is pinned to a node", e.patch("Deployment", "web", `{"spec":{"template":{"spec":{"nodeSelector":{"disk":"fast"}}}}}`), web + "nodeSelector"},
 		"label of pods":           {"policies and services select by labels of pods", e.patch("Deployment", "web", `{"spec":{"template":{"metadata":{"labels":{"example.com/open":"yes"}}}}}`), "Deployment/web spec.template.metadata.labels.example.com/open"},

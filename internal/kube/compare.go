@@ -17,7 +17,7 @@ type Difference struct {
 }
 
 // Compare lists the fields in which two objects differ, both as [Normal] gives them. Lists of named things are compared by
-// name, other lists position by position.
+// name, mounts by path, other lists position by position.
 func Compare(before, after *unstructured.Unstructured) []Difference {
 	return compare("", before.Object, after.Object)
 }
@@ -51,23 +51,43 @@ func fieldsOf(v any) (map[string]any, bool) {
 		return v, true
 	case []any:
 		out := make(map[string]any, len(v))
-		for i, item := range v {
-			out[itemKey(i, item)] = item
+		for i, key := range itemKeys(v) {
+			out[key] = v[i]
 		}
 		return out, true
 	}
 	return nil, false
 }
 
-// itemKey is how an item of a list is called in paths.
+// itemKeys are how the items of a list are called in paths. An item that has the name of an earlier one goes by its position.
+func itemKeys(list []any) []string {
+	keys := make([]string, len(list))
+	taken := make(map[string]bool, len(list))
+	for i, item := range list {
+		if keys[i] = itemKey(i, item); taken[keys[i]] {
+			keys[i] = position(i)
+		}
+		taken[keys[i]] = true
+	}
+	return keys
+}
+
+// itemKey is how an item is called by itself: as Kubernetes tells items apart, which is by path for the mounts of a container, for
+// one volume may be mounted several times, and by name else.
 func itemKey(i int, item any) string {
-	if fields, ok := item.(map[string]any); ok {
-		if name, ok := fields["name"].(string); ok {
-			return fmt.Sprintf("[name=%s]", name)
+	fields, ok := item.(map[string]any)
+	if !ok {
+		return position(i)
+	}
+	for _, key := range []string{"mountPath", "name"} {
+		if value, ok := fields[key].(string); ok {
+			return fmt.Sprintf("[%s=%s]", key, value)
 		}
 	}
-	return fmt.Sprintf("[%d]", i)
+	return position(i)
 }
+
+func position(i int) string { return fmt.Sprintf("[%d]", i) }
 
 // Text prints a value of an object on one line, shortened.
 func Text(v any) string {

@@ -24,12 +24,25 @@ func TestCompare(t *testing.T) {
 		before, after string
 		want          []Difference
 	}{
-		"same":      {"nothing differs", `{a: 1, b: [x]}`, `{a: 1, b: [x]}`, nil},
-		"changed":   {"a leaf", `{spec: {a: x}}`, `{spec: {a: z}}`, []Difference{{"spec.a", "x", "z"}}},
-		"added":     {"a field appears", `{spec: {a: x}}`, `{spec: {a: x, b: z}}`, []Difference{{"spec.b", nil, "z"}}},
-		"removed":   {"a field goes", `{spec: {a: x, b: z}}`, `{spec: {a: x}}`, []Difference{{"spec.b", "z", nil}}},
-		"by name":   {"named items are found wherever they stand", `{c: [{name: a, v: x}, {name: b, v: x}]}`, `{c: [{name: b, v: z}, {name: a, v: x}]}`, []Difference{{"c[name=b].v", "x", "z"}}},
-		"by place":  {"other items by position", `{c: [x, w]}`, `{c: [x, z]}`, []Difference{{"c[1]", "w", "z"}}},
+		"same":     {"nothing differs", `{a: 1, b: [x]}`, `{a: 1, b: [x]}`, nil},
+		"changed":  {"a leaf", `{spec: {a: x}}`, `{spec: {a: z}}`, []Difference{{"spec.a", "x", "z"}}},
+		"added":    {"a field appears", `{spec: {a: x}}`, `{spec: {a: x, b: z}}`, []Difference{{"spec.b", nil, "z"}}},
+		"removed":  {"a field goes", `{spec: {a: x, b: z}}`, `{spec: {a: x}}`, []Difference{{"spec.b", "z", nil}}},
+		"by name":  {"named items are found wherever they stand", `{c: [{name: a, v: x}, {name: b, v: x}]}`, `{c: [{name: b, v: z}, {name: a, v: x}]}`, []Difference{{"c[name=b].v", "x", "z"}}},
+		"by place": {"other items by position", `{c: [x, w]}`, `{c: [x, z]}`, []Difference{{"c[1]", "w", "z"}}},
+		"mounts": {
+			"one volume is mounted several times: mounts are told apart by path, as Kubernetes does",
+			`{volumeMounts: [{name: files, mountPath: /a}, {name: files, mountPath: /b, subPath: x}, {name: files, mountPath: /c}]}`,
+			`{volumeMounts: [{name: files, mountPath: /b, subPath: z}, {name: files, mountPath: /c}]}`,
+			[]Difference{
+				{"volumeMounts[mountPath=/a]", map[string]any{"name": "files", "mountPath": "/a"}, nil},
+				{"volumeMounts[mountPath=/b].subPath", "x", "z"},
+			},
+		},
+		"same name twice": {
+			"no item hides another one", `{c: [{name: a, v: x}, {name: a, v: w}]}`, `{c: [{name: a, v: x}, {name: a, v: z}]}`,
+			[]Difference{{"c[1].v", "w", "z"}},
+		},
 		"new block": {"a whole block is one difference", `{}`, `{spec: {a: {b: c}}}`, []Difference{{"", map[string]any{}, map[string]any{"spec": map[string]any{"a": map[string]any{"b": "c"}}}}}},
 	} {
 		t.Run(name, func(t *testing.T) {

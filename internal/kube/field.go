@@ -241,11 +241,4 @@ func unset(at any, keys []string) any {
 	return at
 }
 
-func itemAt(list []any, key string) int {
-	for i, item := range list {
-		if itemKey(i, item) == key {
-			return i
-		}
-	}
-	return -1
-}
+func itemAt(list []any, key string) int { return slices.Index(itemKeys(list), key) }

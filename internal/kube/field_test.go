@@ -8,7 +8,7 @@ import (
 )
 
 func TestCopyField(t *testing.T) {
-	const live = `{kind: D, metadata: {name: x, labels: {a.b/c: new}}, spec: {replicas: 3, containers: [{name: a, image: live}, {name: side}]}}`
+	const live = `{kind: D, metadata: {name: x, labels: {a.b/c: new}}, spec: {replicas: 3, containers: [{name: a, image: live}, {name: side}], mounts: [{name: v, mountPath: /b, subPath: new}]}}`
 	for name, tc := range map[string]struct {
 		reason, path string
 		to, want     string
@@ -22,6 +22,8 @@ func TestCopyField(t *testing.T) {
 		"absent":        {"a field that others removed", "spec.paused", `{spec: {paused: true}}`, `{spec: {}}`, false},
 		"item removed":  {"an item that others removed", "spec.containers[name=b]", `{spec: {containers: [{name: a}, {name: b}]}}`, `{spec: {containers: [{name: a}]}}`, false},
 		"absent twice":  {"nothing on both sides", "spec.other.deep", `{spec: {}}`, `{spec: {}}`, false},
+		"mount":         {"a mount is found by its path", "spec.mounts[mountPath=/b].subPath", `{spec: {mounts: [{name: v, mountPath: /a}, {name: v, mountPath: /b, subPath: old}]}}`, `{spec: {mounts: [{name: v, mountPath: /a}, {name: v, mountPath: /b, subPath: new}]}}`, false},
+		"mount removed": {"one of several mounts of a volume", "spec.mounts[mountPath=/a]", `{spec: {mounts: [{name: v, mountPath: /b}, {name: v, mountPath: /a}]}}`, `{spec: {mounts: [{name: v, mountPath: /b}]}}`, false},
 		"without place": {"there is no parent to put it into", "spec.containers[name=a].image", `{spec: {}}`, "", true},
 	} {
 		t.Run(name, func(t *testing.T) {
