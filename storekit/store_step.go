@@ -249,11 +249,12 @@ func specFields(s spec.Store) (*unstructured.Unstructured, error) {
 	return &unstructured.Unstructured{Object: fields}, nil
 }
 
+// orNone prints a value of a specification, where what is empty is not set.
 func orNone(v any) string {
-	if text := kube.Text(v); text != "" {
-		return text
+	if v == nil || v == "" {
+		return "none"
 	}
-	return "none"
+	return kube.Text(v)
 }
 
 // deleteStep decides about a store that is to go.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -89,10 +90,13 @@ func itemKey(i int, item any) string {
 
 func position(i int) string { return fmt.Sprintf("[%d]", i) }
 
-// Text prints a value of an object on one line, shortened.
+// Text prints a value of an object on one line, shortened: nothing when it is absent.
 func Text(v any) string {
-	if v == nil {
+	switch v {
+	case nil:
 		return ""
+	case "":
+		return `""`
 	}
 	text, isString := v.(string)
 	if !isString {
@@ -104,7 +108,7 @@ func Text(v any) string {
 	}
 	const longest = 200
 	if len(text) > longest {
-		text = text[:longest] + "…"
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
 	}
 	return text
 }

@@ -1,7 +1,9 @@
 package kube
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -139,5 +141,75 @@ func TestNormalIsTheSameHoweverItWasRead(t *testing.T) {
 	}
 	if a != b {
 		t.Errorf("status, versions and controllers' annotations change the digest: %s, %s", a, b)
+	}
+}
+
+func TestOwner(t *testing.T) {
+	early, late := metav1.NewTime(time.Unix(1000, 0).UTC()), metav1.NewTime(time.Unix(2000, 0).UTC())
+	for name, tc := range map[string]struct {
+		reason, path string
+		sub, fields  string // of kubectl-edit, the later one of two
+		want         string
+	}{
+		"field":         {"the field itself", "spec.replicas", "", `{"f:spec":{"f:replicas":{}}}`, "kubectl-edit"},
+		"within":        {"something in it", "spec.template.spec.containers[name=side]", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"side\"}":{".":{},"f:image":{}}}}}}}`, "kubectl-edit"},
+		"scale":         {"kubectl scale writes through a subresource", "spec.replicas", "scale", `{"f:spec":{"f:replicas":{}}}`, "kubectl-edit"},
+		"status":        {"a status is no wish", "spec.replicas", "status", `{"f:spec":{"f:replicas":{}}}`, "storeplatform"},
+		"of one owner":  {"a list that has one owner differs in one item", "spec.egress[1].ports[0].port", "", `{"f:spec":{"f:egress":{}}}`, "kubectl-edit"},
+		"beside":        {"who set another field of the same item did not set this one", "spec.template.spec.containers[name=web].image", "", `{"f:spec":{"f:template":{"f:spec":{"f:containers":{"k:{\"name\":\"web\"}":{".":{},"f:command":{}}}}}}}`, ""},
+		"longer name":   {"a field whose name only begins the same", "spec.replica", "", `{"f:spec":{"f:replicas":{}}}`, ""},
+		"nobody's":      {"nobody has it any more", "spec.hard.pods", "", `{"f:spec":{"f:hard":{".":{},"f:limits.cpu":{}}}}`, ""},
+		"dots in names": {"names of fields may contain dots", "spec.hard.limits.cpu", "", `{"f:spec":{"f:hard":{".":{},"f:limits.cpu":{}}}}`, "kubectl-edit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := object(t, owned)
+			live.SetManagedFields([]metav1.ManagedFieldsEntry{
+				{Manager: "storeplatform", Time: &early, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:replicas":{},"f:egress":{}}}`)},
+				{Manager: "kubectl-edit", Subresource: tc.sub, Time: &late, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(tc.fields)},
+			})
+			if got, _ := Owner(live, tc.path); got != tc.want {
+				t.Errorf("%s: got %q, want %q", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestForeign(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason, manager, sub string
+		want                 bool
+	}{
+		"other":      {"somebody else", "kubectl-edit", "", true},
+		"scale":      {"kubectl scale between our apply and our reading is not ours", "kubectl", "scale", true},
+		"status":     {"a status is no wish", "ingress-controller", "status", false},
+		"autoscaler": {"an autoscaler of Kubernetes writes through the same subresource", "kube-controller-manager", "scale", false},
+		"ourselves":  {"our own fields", "storeplatform", "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			live := object(t, owned)
+			live.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: tc.manager, Subresource: tc.sub}})
+			if got := (&Cluster{Manager: "storeplatform"}).foreign(live); got != tc.want {
+				t.Errorf("%s: got %v", tc.reason, got)
+			}
+		})
+	}
+}
+
+func TestText(t *testing.T) {
+	for name, tc := range map[string]struct {
+		reason string
+		value  any
+		want   string
+	}{
+		"absent": {"nothing is there", nil, ""},
+		"empty":  {"an empty string is there, and is not nothing", "", `""`},
+		"list":   {"on one line", []any{"a", int64(1)}, `["a",1]`},
+		"runes":  {"no letter is cut in two", strings.Repeat("a", 199) + "ä", strings.Repeat("a", 199) + "…"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(tc.want, Text(tc.value)); diff != "" {
+				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
+			}
+		})
 	}
 }

@@ -25,10 +25,14 @@ func controllers(manager string) bool {
 	return false
 }
 
-// foreign tells whether a manager other than ours and Kubernetes' own set any field of a live object, its status aside.
+// statusSubresource is the subresource through which controllers say how an object fares.
+const statusSubresource = "status"
+
+// foreign tells whether a manager other than ours and Kubernetes' own set any field of a live object, its status aside. What goes
+// through another subresource, as kubectl scale does, changes the object itself.
 func (c *Cluster) foreign(live metav1.Object) bool {
 	for _, entry := range live.GetManagedFields() {
-		if entry.Manager != c.Manager && !controllers(entry.Manager) && entry.Subresource == "" {
+		if entry.Manager != c.Manager && !controllers(entry.Manager) && entry.Subresource != statusSubresource {
 			return true
 		}
 	}
@@ -85,19 +89,20 @@ func (c *Cluster) Additions(live, desired *unstructured.Unstructured) ([]Field, 
 	return outermost(fields), nil
 }
 
-// Owner returns who last set the field at a dotted path as [Compare] prints it.
+// Owner returns who last set the field at a dotted path as [Compare] prints it, something in it, or the field that it is a part
+// of when that has one owner as a whole.
 func Owner(live *unstructured.Unstructured, path string) (manager string, when time.Time) {
 	for _, entry := range live.GetManagedFields() {
-		if entry.Subresource != "" || entry.FieldsV1 == nil {
+		if entry.Subresource == statusSubresource || entry.FieldsV1 == nil {
 			continue
 		}
 		set := new(fieldpath.Set)
 		if err := set.FromJSON(entry.FieldsV1.GetRawReader()); err != nil {
 			continue // the owner is a courtesy: a field without one is shown without
 		}
-		set.Iterate(func(p fieldpath.Path) {
+		set.Leaves().Iterate(func(p fieldpath.Path) {
 			text := pathText(p)
-			if text != path && !strings.HasPrefix(text, path+".") && !strings.HasPrefix(text, path+"[") {
+			if !Within(text, path) && !Within(path, text) {
 				return
 			}
 			if entry.Time != nil && entry.Time.After(when) {
