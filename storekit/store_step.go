@@ -242,8 +242,8 @@ func specFields(s spec.Store) (*unstructured.Unstructured, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encode store %q: %w", s.Name, err)
 	}
-	fields := make(map[string]any)
-	if err := json.Unmarshal(data, &fields); err != nil {
+	fields, err := spec.DecodeValues(data)
+	if err != nil {
 		return nil, fmt.Errorf("encode store %q: %w", s.Name, err)
 	}
 	return &unstructured.Unstructured{Object: fields}, nil

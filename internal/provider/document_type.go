@@ -1,12 +1,13 @@
 package provider
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"strings"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
 // document compares YAML and JSON documents by content.
@@ -23,46 +24,20 @@ func (document) same(a, b string) bool {
 	return errA == nil && errB == nil && reflect.DeepEqual(valuesA, valuesB)
 }
 
-// parseDocument parses a YAML or JSON object. Whole numbers stay whole, so that a template prints 1000000 and not 1e+06.
-// The error tells a line, never the content.
+// parseDocument parses a YAML or JSON object. Its numbers are as [spec.DecodeValues] gives them. The error tells a line, never the content.
 func parseDocument(text string) (map[string]any, error) {
 	data, err := yaml.YAMLToJSONStrict([]byte(text))
 	if err != nil {
 		return nil, fmt.Errorf("must be a YAML or JSON object: %s", firstLine(err.Error()))
 	}
-	decoder := json.NewDecoder(strings.NewReader(string(data)))
-	decoder.UseNumber()
-	var values map[string]any
-	if err := decoder.Decode(&values); err != nil {
+	values, err := spec.DecodeValues(data)
+	if err != nil {
 		return nil, fmt.Errorf("must be a YAML or JSON object, such as {\"replicas\": 2}")
 	}
 	if values == nil {
 		values = map[string]any{}
 	}
-	plainNumbers(values)
 	return values, nil
-}
-
-// plainNumbers turns every number within a value into an int64, or a float64 where it has a fraction.
-func plainNumbers(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, item := range v {
-			v[key] = plainNumbers(item)
-		}
-	case []any:
-		for i, item := range v {
-			v[i] = plainNumbers(item)
-		}
-	case json.Number:
-		if whole, err := v.Int64(); err == nil {
-			return whole
-		}
-		if fraction, err := v.Float64(); err == nil {
-			return fraction
-		}
-	}
-	return value
 }
 
 // formatDocument writes values as YAML.

@@ -1,6 +1,9 @@
 package spec
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+)
 
 // storeJSON is the recorded form of a store: its engine under the engine's name, its secrets left out.
 type storeJSON struct {
@@ -43,10 +46,12 @@ func (s Store) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON implements [json.Unmarshaler]. Numbers in the values of a chart are as [DecodeValues] gives them.
 func (s *Store) UnmarshalJSON(data []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber()
 	var in storeJSON
-	if err := json.Unmarshal(data, &in); err != nil {
+	if err := decoder.Decode(&in); err != nil {
 		return err
 	}
 	*s = Store{
@@ -61,6 +66,7 @@ func (s *Store) UnmarshalJSON(data []byte) error {
 	case in.Medusa != nil:
 		s.Engine = *in.Medusa
 	case in.Chart != nil:
+		plainNumbers(in.Chart.Values)
 		s.Engine = *in.Chart
 	}
 	return nil

@@ -183,6 +183,23 @@ func TestStoreJSON(t *testing.T) {
 	}
 }
 
+func TestChartValuesAreReadBackAsTheyWere(t *testing.T) {
+	values := map[string]any{
+		"id": int64(9007199254740993), "replicas": int64(1000000), "ratio": 1.5, "list": []any{int64(-1), map[string]any{"b": int64(2)}}, "text": "1",
+	}
+	data, err := json.Marshal(spec.Store{Engine: spec.Chart{Source: "shop", Values: values}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back spec.Store
+	if err := json.Unmarshal(data, &back); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(values, back.Engine.(spec.Chart).Values); diff != "" {
+		t.Errorf("an identifier above 2^53 would come back as another one (-want +got):\n%s", diff)
+	}
+}
+
 func TestNormalHost(t *testing.T) {
 	for in, want := range map[string]string{
 		"Shop.Example.COM.": "shop.example.com",
