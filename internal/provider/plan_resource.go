@@ -78,7 +78,8 @@ func (r *planResource) ValidateConfig(ctx context.Context, req resource.Validate
 	fieldErrors(known, &resp.Diagnostics)
 }
 
-// ModifyPlan implements [resource.ResourceWithModifyPlan]: it plans what the preset gives and the reference, without a cluster.
+// ModifyPlan implements [resource.ResourceWithModifyPlan]: it plans what the preset gives and the reference, without a cluster. Only
+// for a plan that is to be created it looks whether the fleet has one of that name.
 func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.Plan.Raw.IsNull() {
 		return
@@ -129,12 +130,43 @@ func (r *planResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRe
 	}
 	set(path.Root("ref"), ref)
 	if req.State.Raw.IsNull() {
+		r.preflight(ctx, plan.Name, ref, &resp.Diagnostics)
 		return
 	}
 	var state planModel
 	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	r.platform.keepInMind(storekit.PlanTarget(state.Name.ValueString()))
 	if ref.Equal(state.Ref) { // another preset at most, which differs only in values that are all given
 		r.keepSpellings(ctx, state, &plan, resp)
+	}
+}
+
+// preflight refuses to create a plan that is there already with other values: the stores that use it would change. One with the
+// same values is what an interrupted create leaves. One that was in state in this run is tainted, or to be replaced.
+func (r *planResource) preflight(ctx context.Context, name, ref types.String, diags *diag.Diagnostics) {
+	if r.platform == nil || r.platform.unknown() || r.platform.fleetName.IsUnknown() || name.IsUnknown() || ref.IsUnknown() {
+		return
+	}
+	target := storekit.PlanTarget(name.ValueString())
+	if r.platform.minds(target) {
+		return
+	}
+	try := attempt{verb: "create", target: target}
+	existing, err := r.platform.fleet.Plan(ctx, target.Name)
+	switch {
+	case errors.Is(err, storekit.ErrNotFound), r.platform.absent(err, diags):
+	case err != nil:
+		diags.Append(try.diagnose(err)...)
+	case existing.Plan.Ref() != spec.PlanRef(ref.ValueString()):
+		diags.AddAttributeError(path.Root("name"), "Plan Exists", fmt.Sprintf(`%s Fleet %q has a plan of that name already, with other values: %s. The apply would change the stores that use it, so the plan is refused.
+  - If this configuration shall manage it, import it:
+
+      import {
+        to = %s
+        id = %q
+      }
+
+  - To have a plan of your own: choose another name.`, try.tried(), r.platform.fleetName.ValueString(), existing.Plan.Ref(), try.address(), target.Name))
 	}
 }
 
@@ -175,6 +207,7 @@ func (r *planResource) Read(ctx context.Context, req resource.ReadRequest, resp 
 	}
 	name := state.Name.ValueString()
 	try := attempt{verb: "read", target: storekit.PlanTarget(name)}
+	r.platform.keepInMind(try.target)
 	if !r.platform.here(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), resp) {
 		return
 	}

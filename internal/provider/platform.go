@@ -34,6 +34,7 @@ type platform struct {
 	warnUnknown sync.Once
 	warnAbsent  sync.Once
 	limits      sync.Map // what warnLimited has said already
+	inState     sync.Map // targets that were in state in this run: see keepInMind
 }
 
 type operationTimeouts struct{ connect, create, update, delete time.Duration }
@@ -74,6 +75,20 @@ func (p *platform) said(warnings []string) bool {
 		_, said := p.limits.Load(text)
 		return !said
 	})
+}
+
+// keepInMind notes that a target is in state. Terraform plans the same for what it does not know and for what is tainted or to be
+// replaced, but has had the latter refreshed, or planned with its state, before.
+func (p *platform) keepInMind(target storekit.Target) {
+	if p != nil {
+		p.inState.Store(target, true)
+	}
+}
+
+// minds tells whether a target was in state in this run.
+func (p *platform) minds(target storekit.Target) bool {
+	_, known := p.inState.Load(target)
+	return known
 }
 
 // keepState adds the one warning that a refresh without a cluster gives.

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -125,7 +126,7 @@ func TestAccFailedCreateIsTrackedAndResumed(t *testing.T) {
 	plan := h.plan(storeType, nil, config)
 	mustSay(t, plan.messages, "WARNING", "Store Will Be Resumed")
 	left, messages := h.applyPlan(storeType, refreshed, nil, planned{state: value(h.resourceType(storeType), nil), private: refreshed.private})
-	mustSay(t, messages, "WARNING", "Store Is Resumed")
+	mustSay(t, messages, "WARNING", "Store Is Resumed", "goes on from there", "renamed or removed", "import {", fmt.Sprintf("id = %q", a.name))
 	if left != nil || !a.namespaceExists(t) {
 		t.Fatal("the Delete of a half-made protected store must keep it")
 	}

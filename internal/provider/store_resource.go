@@ -175,7 +175,14 @@ func (r *storeResource) Delete(ctx context.Context, req resource.DeleteRequest, 
 			try.protected(&resp.Diagnostics)
 			return
 		}
-		resp.Diagnostics.AddWarning("Store Is Resumed", fmt.Sprintf("The creation of %s had failed, so Terraform replaces it. It is protected: what is there is kept, and its creation goes on from there.", try.object()))
+		resp.Diagnostics.AddWarning("Store Is Resumed", fmt.Sprintf(`The creation of %s had failed, so this state lets it go to have it made again. It is protected (deletion_protection = true): what is there was kept.
+  - If the configuration still has it, its creation goes on from there.
+  - If it was renamed or removed, this state does not know it any more. To delete it, get it back with deletion_protection = false in its block, apply, then remove both:
+
+      import {
+        to = %s
+        id = %q
+      }`, try.object(), try.address(), target.Name))
 		return
 	}
 	_, err := r.platform.fleet.Destroy(ctx, storekit.Only(target), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
