@@ -71,13 +71,16 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 	}
 	want := f.claim(d.Store, d.Host, domainHolder)
 	if claim != nil && *claim != want {
-		return nil, fmt.Errorf("%w: %s belongs to store %q of fleet %q (%s)", ErrHostClaimed, d.Host, claim.Store, claim.Fleet, claim.Holder)
+		return nil, claimedBy(claim)
 	}
 	store, err := f.storeOf(ctx, d.Store, p)
 	if err != nil {
 		return nil, err
 	}
 	object := blueprint.ForDomain(f.name, d, store, env.Environment)
+	if object == nil {
+		return nil, fmt.Errorf("domain %s: the chart of store %q names no Service that answers for hosts. Set its service first", d.Host, d.Store)
+	}
 	live, err := f.client.kube.Get(ctx, kube.RefOf(object))
 	switch {
 	case apierrors.IsNotFound(err):
@@ -126,6 +129,25 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 		return nil
 	}
 	return step, nil
+}
+
+func claimedBy(claim *ledger.Claim) error {
+	return &HostClaimedError{Host: claim.Host, Fleet: claim.Fleet, Store: claim.Store, Holder: claim.Holder}
+}
+
+// CheckHost asks whether a store, or a domain of it, can have a host: a [*HostClaimedError] when another store has it. What the store
+// itself has of it, it may give up. An account that must not read claims learns of them at the apply.
+func (f *Fleet) CheckHost(ctx context.Context, d spec.Domain) error {
+	claim, err := f.client.ledger.Host(ctx, spec.NormalHost(d.Host))
+	switch {
+	case apierrors.IsForbidden(err):
+		return nil
+	case err != nil:
+		return err
+	case claim != nil && (claim.Fleet != f.name || claim.Store != d.Store):
+		return claimedBy(claim)
+	}
+	return nil
 }
 
 // storeOf returns the store that a domain belongs to: of the program, else of the fleet.

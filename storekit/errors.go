@@ -57,3 +57,17 @@ func (e *StepError) Error() string {
 
 // Unwrap implements the errors interface.
 func (e *StepError) Unwrap() error { return e.Err }
+
+// HostClaimedError is the [ErrHostClaimed] that tells who has the host.
+type HostClaimedError struct {
+	Host, Fleet, Store string
+	Holder             string // "store" or "domain"
+}
+
+// Error implements error.
+func (e *HostClaimedError) Error() string {
+	return fmt.Sprintf("%v: %s belongs to store %q of fleet %q (%s)", ErrHostClaimed, e.Host, e.Store, e.Fleet, e.Holder)
+}
+
+// Unwrap returns [ErrHostClaimed].
+func (e *HostClaimedError) Unwrap() error { return ErrHostClaimed }

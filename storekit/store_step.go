@@ -59,6 +59,11 @@ func (f *Fleet) storeStepFrom(ctx context.Context, store *Store, o *observation)
 	if err := f.restorable(ctx, s, o); err != nil {
 		return nil, err
 	}
+	if host := d.spec.Host; host != "" && host != recordedHost(o) { // what it has already costs no request
+		if err := f.CheckHost(ctx, spec.Domain{Store: s.Name, Host: host}); err != nil {
+			return nil, err
+		}
+	}
 	step := &Step{Target: StoreTarget(s.Name), Objects: d.outline(), warnings: slices.Concat(env.warnings, o.warnings)}
 	work := &storeWork{desired: d, observed: o, environment: env.Environment}
 	switch {

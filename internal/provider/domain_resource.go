@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/hashicorp/terraform-plugin-framework/attr"
 	"github.com/hashicorp/terraform-plugin-framework/diag"
 	"github.com/hashicorp/terraform-plugin-framework/path"
 	"github.com/hashicorp/terraform-plugin-framework/resource"
@@ -66,8 +67,8 @@ func (r *domainResource) ValidateConfig(ctx context.Context, req resource.Valida
 	fieldErrors(known, &resp.Diagnostics)
 }
 
-// ModifyPlan implements [resource.ResourceWithModifyPlan]: it plans what follows from the host, and refuses a host that another
-// store has. What the DNS says is never planned, so it never makes a difference.
+// ModifyPlan implements [resource.ResourceWithModifyPlan]: it plans what follows from the host, refuses a host that another store
+// has, and plans the repair of what somebody has changed. What the DNS says is never planned, so it never makes a difference.
 func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanRequest, resp *resource.ModifyPlanResponse) {
 	if req.Plan.Raw.IsNull() {
 		return
@@ -77,8 +78,10 @@ func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	if !req.State.Raw.IsNull() {
 		var state domainModel
 		resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+		r.platform.keepInMind(storekit.DomainTarget(state.Host.ValueString()))
 		if plan.Host.Equal(state.Host) && plan.Store.Equal(state.Store) {
 			resp.Plan.Raw = req.State.Raw // another spelling of the host at most
+			r.planRepair(ctx, state, resp)
 		}
 		return
 	}
@@ -88,20 +91,54 @@ func (r *domainResource) ModifyPlan(ctx context.Context, req resource.ModifyPlan
 	name := spec.NormalHost(plan.Host.ValueString())
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("id"), name)...)
 	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("url"), "https://"+name)...)
-	if !plan.Store.IsUnknown() {
-		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("namespace"), spec.NamespaceOf(plan.Store.ValueString()))...)
+	if plan.Store.IsUnknown() {
+		return
 	}
-	if r.platform == nil || r.platform.unknown() {
+	resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root("namespace"), spec.NamespaceOf(plan.Store.ValueString()))...)
+	if r.offline() || r.platform.minds(storekit.DomainTarget(name)) { // to be replaced: its host is free by then
 		return
 	}
 	try := attempt{verb: "create", target: storekit.DomainTarget(name)}
-	st, err := r.platform.fleet.Domain(ctx, name)
+	err := r.platform.fleet.CheckHost(ctx, spec.Domain{Store: plan.Store.ValueString(), Host: name})
+	if err != nil && !r.platform.mayBeGivenUp(err) && !r.platform.absent(err, &resp.Diagnostics) {
+		resp.Diagnostics.Append(try.diagnose(err)...)
+	}
+}
+
+// offline tells whether a plan has to do without the cluster.
+func (r *domainResource) offline() bool {
+	return r.platform == nil || r.platform.unknown() || r.platform.fleetName.IsUnknown()
+}
+
+// planRepair plans an update of a domain that is not as it was left. Nothing but what the cluster says of it can change.
+func (r *domainResource) planRepair(ctx context.Context, state domainModel, resp *resource.ModifyPlanResponse) {
+	if r.offline() || resp.Diagnostics.HasError() {
+		return
+	}
+	var program storekit.Program
+	program.AddDomain(state.spec())
+	try := attempt{verb: "plan", target: storekit.DomainTarget(state.Host.ValueString())}
+	preview, err := r.platform.fleet.Preview(ctx, &program, storekit.Only(try.target), storekit.NoPrune())
 	switch {
-	case errors.Is(err, storekit.ErrNotFound), r.platform.absent(err, &resp.Diagnostics):
+	case errors.Is(err, storekit.ErrNotFound), r.platform.absent(err, &resp.Diagnostics): // its store is made anew first
+		return
 	case err != nil:
 		resp.Diagnostics.Append(try.diagnose(err)...)
-	case !plan.Store.IsUnknown() && st.Domain.Store != plan.Store.ValueString():
-		resp.Diagnostics.Append(try.diagnose(fmt.Errorf("store %q has it: %w", st.Domain.Store, storekit.ErrHostClaimed))...)
+		return
+	}
+	r.platform.warnLimited(preview.Warnings, &resp.Diagnostics)
+	if preview.Empty() {
+		return
+	}
+	resp.Diagnostics.AddWarning("Domain Will Be Repaired", fmt.Sprintf("%s is not as it was left. The apply repairs it:\n%s", sentenceStart(try.object()), preview))
+	for name, value := range map[string]attr.Value{
+		"ingress":   types.StringUnknown(),
+		"addresses": types.ListUnknown(types.StringType),
+		"records":   types.ListUnknown(types.ObjectType{AttrTypes: recordTypes}),
+		"verified":  types.BoolUnknown(),
+		"findings":  types.ListUnknown(types.StringType),
+	} {
+		resp.Diagnostics.Append(resp.Plan.SetAttribute(ctx, path.Root(name), value)...)
 	}
 }
 
@@ -112,22 +149,9 @@ func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest,
 	if resp.Diagnostics.HasError() || !r.platform.await(ctx, &resp.Diagnostics) {
 		return
 	}
-	var program storekit.Program
-	program.AddDomain(plan.spec())
-	target, timeout := storekit.DomainTarget(plan.Host.ValueString()), r.platform.timeouts.create
-	r.platform.settle(ctx, attempt{"create", target, timeout}, resp.Private, &resp.Diagnostics)
-	preview, err := r.platform.fleet.Preview(ctx, &program, storekit.Only(target), storekit.NoPrune())
-	var st *storekit.DomainState
-	if err == nil {
-		var result *storekit.Result
-		result, err = r.platform.fleet.Up(ctx, preview, storekit.Only(target), storekit.NoPrune(), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
-		if result != nil {
-			st = result.Domains[target.Name]
-		}
-	}
-	if st == nil && err == nil { // nothing was to be done
-		st, err = r.platform.fleet.Domain(ctx, target.Name)
-	}
+	try := attempt{"create", storekit.DomainTarget(plan.Host.ValueString()), r.platform.timeouts.create}
+	r.platform.settle(ctx, try, resp.Private, &resp.Diagnostics)
+	st, err := r.up(ctx, try, plan, &resp.Diagnostics)
 	if st != nil {
 		model := domainModelFrom(ctx, st, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
@@ -135,8 +159,27 @@ func (r *domainResource) Create(ctx context.Context, req resource.CreateRequest,
 		warnUnverified(st, &resp.Diagnostics)
 	}
 	if err != nil {
-		resp.Diagnostics.Append(attempt{"create", target, timeout}.diagnose(err)...)
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	}
+}
+
+// up makes the domain what the plan says. The state that it returns is nil when the domain does not exist.
+func (r *domainResource) up(ctx context.Context, try attempt, plan domainModel, diags *diag.Diagnostics) (*storekit.DomainState, error) {
+	var program storekit.Program
+	program.AddDomain(plan.spec())
+	preview, err := r.platform.fleet.Preview(ctx, &program, storekit.Only(try.target), storekit.NoPrune())
+	if err != nil {
+		return nil, err
+	}
+	result, err := r.platform.fleet.Up(ctx, preview, storekit.Only(try.target), storekit.NoPrune(), storekit.Timeout(try.timeout), r.platform.events(ctx, diags))
+	var st *storekit.DomainState
+	if result != nil {
+		st = result.Domains[try.target.Name]
+	}
+	if st == nil && err == nil { // nothing was to be done
+		return r.platform.fleet.Domain(ctx, try.target.Name)
+	}
+	return st, err
 }
 
 // Read implements [resource.Resource].
@@ -153,6 +196,7 @@ func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, res
 		return
 	}
 	try := attempt{verb: "read", target: storekit.DomainTarget(name)}
+	r.platform.keepInMind(try.target)
 	if !r.platform.here(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), resp) {
 		return
 	}
@@ -170,9 +214,25 @@ func (r *domainResource) Read(ctx context.Context, req resource.ReadRequest, res
 	}
 }
 
-// Update implements [resource.Resource]. Nothing of a domain can change in place but the spelling of its host.
-func (r *domainResource) Update(_ context.Context, _ resource.UpdateRequest, resp *resource.UpdateResponse) {
-	resp.Diagnostics.AddError("Domain Cannot Be Updated", "A domain has nothing that changes in place. This is a defect of the provider: please report it.")
+// Update implements [resource.Resource]. Nothing that a configuration says of a domain changes in place: it repairs what somebody has
+// changed.
+func (r *domainResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
+	var plan domainModel
+	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
+	try := attempt{"update", storekit.DomainTarget(plan.Host.ValueString()), r.platform.timeouts.update}
+	if !r.platform.awaitHome(ctx, try, homeOf(ctx, req.Private, &resp.Diagnostics), &resp.Diagnostics) {
+		return
+	}
+	r.platform.settle(ctx, try, resp.Private, &resp.Diagnostics)
+	r.platform.identify(ctx, resp.Identity, "host", types.StringValue(try.target.Name), &resp.Diagnostics)
+	st, err := r.up(ctx, try, plan, &resp.Diagnostics)
+	if err != nil {
+		resp.Diagnostics.Append(try.diagnose(err)...)
+		return
+	}
+	model := domainModelFrom(ctx, st, &resp.Diagnostics)
+	resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
+	warnUnverified(st, &resp.Diagnostics)
 }
 
 // Delete implements [resource.Resource].

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -89,6 +90,19 @@ func (p *platform) keepInMind(target storekit.Target) {
 func (p *platform) minds(target storekit.Target) bool {
 	_, known := p.inState.Load(target)
 	return known
+}
+
+// mayBeGivenUp tells of an error about a claimed host whether who has it is in state in this run, too: the same apply may delete that
+// or give it another host before. Only the apply can tell.
+func (p *platform) mayBeGivenUp(err error) bool {
+	var claimed *storekit.HostClaimedError
+	if !errors.As(err, &claimed) || claimed.Fleet != p.fleetName.ValueString() {
+		return false
+	}
+	if claimed.Holder == string(storekit.TargetDomain) {
+		return p.minds(storekit.DomainTarget(claimed.Host))
+	}
+	return p.minds(storekit.StoreTarget(claimed.Store))
 }
 
 // keepState adds the one warning that a refresh without a cluster gives.

@@ -39,6 +39,7 @@ func (r *storeResource) ModifyPlan(ctx context.Context, req resource.ModifyPlanR
 	if !req.State.Raw.IsNull() {
 		p.state = new(storeModel)
 		resp.Diagnostics.Append(req.State.Get(ctx, p.state)...)
+		r.platform.keepInMind(storekit.StoreTarget(p.state.Name.ValueString()))
 	}
 	if req.Plan.Raw.IsNull() {
 		if p.state != nil && p.state.protected() {
@@ -239,7 +240,7 @@ func (p *storePlan) preview(ctx context.Context, s spec.Store) (acts bool) {
 	target := storekit.StoreTarget(s.Name)
 	preview, err := p.platform.preview(ctx, s)
 	switch {
-	case err != nil && p.state == nil && p.platform.absent(err, &p.resp.Diagnostics):
+	case err != nil && p.state == nil && p.platform.absent(err, &p.resp.Diagnostics), p.platform.mayBeGivenUp(err):
 		return true
 	case err != nil:
 		p.resp.Diagnostics.Append(attempt{verb: "plan", target: target}.diagnose(err)...)

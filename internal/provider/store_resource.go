@@ -97,6 +97,7 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	moved, diags := req.Private.GetKey(ctx, movedFrom)
 	resp.Diagnostics.Append(diags...)
 	try := attempt{verb: "read", target: storekit.StoreTarget(name)}
+	r.platform.keepInMind(try.target)
 	if !r.platform.here(ctx, try, state.ClusterUID.ValueString(), resp) {
 		return
 	}

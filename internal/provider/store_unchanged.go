@@ -16,6 +16,8 @@ import (
 	"github.com/hashicorp/terraform-plugin-framework/types/basetypes"
 	"github.com/hashicorp/terraform-plugin-go/tfprotov6"
 	"github.com/hashicorp/terraform-plugin-go/tftypes"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
 // storeType is the type of stores in a configuration.
@@ -68,6 +70,7 @@ func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.
 		}
 	}
 	name := state.model.Name.ValueString()
+	p.keepInMind(storekit.StoreTarget(name))
 	identity := req.CurrentIdentity
 	switch {
 	case !present(identity): // the CLI keeps none, or this state has none yet
