@@ -49,7 +49,7 @@ func (r renderer) secrets() []Secret {
 		}
 		all = append(all,
 			r.credentials(generated),
-			r.admin(engine.AdminUser, engine.AdminEmail, engine.AdminPassword))
+			r.admin(engine.AdminUser, engine.AdminEmail, engine.AdminPassword, engine.KeepAdminPassword))
 		if engine.SMTP != nil {
 			all = append(all, r.smtp(*engine.SMTP))
 		}
@@ -62,7 +62,7 @@ func (r renderer) secrets() []Secret {
 		}
 		all = append(all,
 			r.credentials(generated),
-			r.admin(engine.AdminEmail, engine.AdminEmail, engine.AdminPassword)) // Medusa's users log in with their address
+			r.admin(engine.AdminEmail, engine.AdminEmail, engine.AdminPassword, engine.KeepAdminPassword)) // Medusa's users log in with their address
 	}
 	return all
 }
@@ -92,9 +92,10 @@ func Rotation(fleet string, s spec.Store, databaseUser string) Secret {
 	}
 }
 
-func (r renderer) admin(username, email string, given spec.Secret) Secret {
+// admin gives the administrator a generated password, or the given one: an empty one that is kept stays as it was.
+func (r renderer) admin(username, email string, given spec.Secret, kept bool) Secret {
 	s := Secret{Object: r.secret(AdminName), Fixed: map[string]string{"username": username, "email": email}}
-	if given == "" {
+	if given == "" && !kept {
 		s.Generated = map[string]Alphabet{"password": password}
 		return s
 	}

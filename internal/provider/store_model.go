@@ -298,6 +298,44 @@ func withSecrets(s spec.Store, config storeModel, diags *diag.Diagnostics) spec.
 	return s
 }
 
+// withoutPinned takes from s the write-only values whose version is set in the configuration and is the state's: the version alone
+// decides, so that a value which is another one in every run changes nothing. A value whose Secret is not as it was left is sent all
+// the same. Without a state, every value is new.
+func withoutPinned(s spec.Store, config storeModel, state *storeModel) spec.Store {
+	if state == nil {
+		return s
+	}
+	pinned := func(version, before types.Int64, secret string) bool {
+		if version.IsNull() || version.IsUnknown() || !version.Equal(before) {
+			return false
+		}
+		_, asLeft := storekit.DesiredDigest(textOf(state.Objects.Elements()["Secret/"+secret]))
+		return asLeft
+	}
+	switch engine := s.Engine.(type) {
+	case spec.WooCommerce:
+		now, before := decodeObject[wooCommerceModel](config.WooCommerce), decodeObject[wooCommerceModel](state.WooCommerce)
+		if now == nil || before == nil {
+			return s
+		}
+		if pinned(now.AdminPasswordWOVersion, before.AdminPasswordWOVersion, "admin") {
+			engine.AdminPassword, engine.KeepAdminPassword = "", engine.AdminPassword != ""
+		}
+		relay, relayBefore := decodeObject[smtpModel](now.SMTP), decodeObject[smtpModel](before.SMTP)
+		if engine.SMTP != nil && relay != nil && relayBefore != nil && pinned(relay.PasswordWOVersion, relayBefore.PasswordWOVersion, "smtp") {
+			engine.SMTP.Password = ""
+		}
+		s.Engine = engine
+	case spec.Medusa:
+		now, before := decodeObject[medusaModel](config.Medusa), decodeObject[medusaModel](state.Medusa)
+		if now != nil && before != nil && pinned(now.AdminPasswordWOVersion, before.AdminPasswordWOVersion, "admin") {
+			engine.AdminPassword, engine.KeepAdminPassword = "", engine.AdminPassword != ""
+		}
+		s.Engine = engine
+	}
+	return s
+}
+
 // storeModelFrom makes the model of what the cluster has. What the cluster does not know (timeouts, versions of write-only
 // values) comes from prior, which may be the zero model.
 func storeModelFrom(st *storekit.State, prior storeModel, diags *diag.Diagnostics) storeModel {

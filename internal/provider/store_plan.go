@@ -190,7 +190,7 @@ func (p *storePlan) decide(ctx context.Context) {
 		p.setLive(ctx, nil)
 		return
 	}
-	s := withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	s := p.wanted(ctx)
 	if err := s.Validate(); err != nil {
 		p.explainOwner(s, err)
 		return
@@ -215,6 +215,20 @@ func (p *storePlan) decide(ctx context.Context) {
 	p.setLive(ctx, nil)
 }
 
+// wanted is the store that an apply of the plan asks for, with what the configuration has of secrets. A store whose creation failed
+// may never have got them: it is given all.
+func (p *storePlan) wanted(ctx context.Context) spec.Store {
+	s := withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	if p.req.Private != nil {
+		unfinished, diags := p.req.Private.GetKey(ctx, halfMade)
+		p.resp.Diagnostics.Append(diags...)
+		if len(unfinished) > 0 {
+			return s
+		}
+	}
+	return withoutPinned(s, p.config, p.state)
+}
+
 // idle tells, without a word to the user, whether an apply of a plan that is what state says would do nothing.
 func (p *storePlan) idle(ctx context.Context) bool {
 	p.inherit(ctx)
@@ -222,7 +236,7 @@ func (p *storePlan) idle(ctx context.Context) bool {
 	if p.moved || p.disturbed() || len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
 		return false
 	}
-	s := withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	s := p.wanted(ctx)
 	if len(p.resp.Diagnostics) > 0 || s.Validate() != nil {
 		return false
 	}

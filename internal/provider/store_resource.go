@@ -65,7 +65,7 @@ func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, 
 	}
 	timeout, diags := plan.Timeouts.Create(ctx, r.platform.timeouts.create)
 	resp.Diagnostics.Append(diags...)
-	st, err := r.up(ctx, plan, config, timeout, &resp.Diagnostics)
+	st, err := r.up(ctx, withSecrets(plan.spec(&resp.Diagnostics), config, &resp.Diagnostics), timeout, &resp.Diagnostics)
 	if st != nil {
 		model := storeModelFrom(st, plan, &resp.Diagnostics)
 		if err == nil {
@@ -132,19 +132,24 @@ func remarks(st *storekit.State) diag.Diagnostics {
 
 // Update implements [resource.Resource]. After an error state stays as it was: the next refresh shows what is there.
 func (r *storeResource) Update(ctx context.Context, req resource.UpdateRequest, resp *resource.UpdateResponse) {
-	var plan, config storeModel
+	var plan, config, state storeModel
 	resp.Diagnostics.Append(req.Plan.Get(ctx, &plan)...)
 	resp.Diagnostics.Append(req.Config.Get(ctx, &config)...)
-	var home types.String
-	resp.Diagnostics.Append(req.State.GetAttribute(ctx, path.Root("cluster_uid"), &home)...)
+	resp.Diagnostics.Append(req.State.Get(ctx, &state)...)
+	unfinished, diags := req.Private.GetKey(ctx, halfMade)
+	resp.Diagnostics.Append(diags...)
 	timeout, diags := plan.Timeouts.Update(ctx, r.platform.timeouts.update)
 	resp.Diagnostics.Append(diags...)
 	try := attempt{"update", storekit.StoreTarget(plan.Name.ValueString()), timeout}
-	if !r.platform.awaitHome(ctx, try, home.ValueString(), &resp.Diagnostics) {
+	if !r.platform.awaitHome(ctx, try, state.ClusterUID.ValueString(), &resp.Diagnostics) {
 		return
 	}
 	r.platform.identify(ctx, resp.Identity, "name", plan.Name, &resp.Diagnostics)
-	st, err := r.up(ctx, plan, config, timeout, &resp.Diagnostics)
+	s := withSecrets(plan.spec(&resp.Diagnostics), config, &resp.Diagnostics)
+	if len(unfinished) == 0 {
+		s = withoutPinned(s, config, &state)
+	}
+	st, err := r.up(ctx, s, timeout, &resp.Diagnostics)
 	if err != nil {
 		resp.Diagnostics.Append(try.diagnose(err)...)
 		return
@@ -211,9 +216,9 @@ func (r *storeResource) ImportState(ctx context.Context, req resource.ImportStat
 	r.platform.identify(ctx, resp.Identity, "name", types.StringValue(name), &resp.Diagnostics)
 }
 
-// up makes the store what the plan says. The state that it returns is nil when the store does not exist.
-func (r *storeResource) up(ctx context.Context, plan, config storeModel, timeout time.Duration, diags *diag.Diagnostics) (*storekit.State, error) {
-	s := withSecrets(plan.spec(diags), config, diags)
+// up makes the store what s says, unless reading s from the plan has failed. The state that it returns is nil when the store does not
+// exist.
+func (r *storeResource) up(ctx context.Context, s spec.Store, timeout time.Duration, diags *diag.Diagnostics) (*storekit.State, error) {
 	if diags.HasError() {
 		return nil, nil
 	}

@@ -254,7 +254,7 @@ func secretText(description string) schema.StringAttribute {
 func secretVersion(secret string) schema.Int64Attribute {
 	return schema.Int64Attribute{
 		Optional:            true,
-		MarkdownDescription: fmt.Sprintf("Any number. Changing it plans an update, so that a new `%s` reaches a store where nothing else changes.", secret),
+		MarkdownDescription: fmt.Sprintf("Any number. With it, the version alone decides: `%[1]s` is given to the store when that is made and whenever the version changes, and another value under the same version changes nothing, as that of an ephemeral generator in every run. Without it, a keyed hash tells whether `%[1]s` has changed.", secret),
 	}
 }
 

@@ -2,13 +2,14 @@ package spec
 
 // Medusa runs Medusa v2 (server and worker) on PostgreSQL.
 type Medusa struct {
-	Image         string   `json:"image"`       // the shop's image, with the built server in /app: Medusa has no official one. Tag and digest, or an exact tag
-	AdminEmail    string   `json:"admin_email"` // first administrator
-	AdminPassword Secret   `json:"-"`           // default generated; in the Secret "admin" of the store's namespace either way
-	Cache         bool     `json:"cache"`       // run a Redis-compatible cache: sessions and events survive a restart
-	Worker        bool     `json:"worker"`      // run background jobs in a pod of their own; false = in the server
-	CORS          []string `json:"cors"`        // origins of storefronts, such as https://shop.example.com; the store's own hosts are added
-	Registry      string   `json:"registry"`    // registry that serves the database and cache images instead of docker.io
+	Image             string   `json:"image"`       // the shop's image, with the built server in /app: Medusa has no official one. Tag and digest, or an exact tag
+	AdminEmail        string   `json:"admin_email"` // first administrator
+	AdminPassword     Secret   `json:"-"`           // default generated; in the Secret "admin" of the store's namespace either way
+	KeepAdminPassword bool     `json:"-"`           // AdminPassword was given before and stays as it was; rotation leaves it alone, too
+	Cache             bool     `json:"cache"`       // run a Redis-compatible cache: sessions and events survive a restart
+	Worker            bool     `json:"worker"`      // run background jobs in a pod of their own; false = in the server
+	CORS              []string `json:"cors"`        // origins of storefronts, such as https://shop.example.com; the store's own hosts are added
+	Registry          string   `json:"registry"`    // registry that serves the database and cache images instead of docker.io
 }
 
 // Kind implements [Engine].

@@ -7,18 +7,19 @@ import (
 
 // WooCommerce runs WordPress with the WooCommerce plugin on MariaDB.
 type WooCommerce struct {
-	Title         string `json:"title"`             // name of the shop
-	AdminEmail    string `json:"admin_email"`       // address of the administrator
-	AdminUser     string `json:"admin_user"`        // default "admin"
-	AdminPassword Secret `json:"-"`                 // default generated; in the Secret "admin" of the store's namespace either way
-	Locale        string `json:"locale"`            // WordPress locale, default "en_US"
-	Version       string `json:"version"`           // WooCommerce, default [WooCommerceVersion]
-	WordPress     string `json:"wordpress_version"` // default [WordPressVersion]
-	PHP           string `json:"php_version"`       // default [PHPVersion]
-	PluginSource  string `json:"plugin_source"`     // https URL of the plugin archive, with "%s" for the version, default wordpress.org
-	PluginSHA256  string `json:"plugin_sha256"`     // of the archive, hexadecimal; empty = not checked
-	Registry      string `json:"registry"`          // registry that serves the images instead of docker.io
-	SMTP          *SMTP  `json:"smtp,omitempty"`    // how the shop sends mail; nil = it sends none
+	Title             string `json:"title"`             // name of the shop
+	AdminEmail        string `json:"admin_email"`       // address of the administrator
+	AdminUser         string `json:"admin_user"`        // default "admin"
+	AdminPassword     Secret `json:"-"`                 // default generated; in the Secret "admin" of the store's namespace either way
+	KeepAdminPassword bool   `json:"-"`                 // AdminPassword was given before and stays as it was; rotation leaves it alone, too
+	Locale            string `json:"locale"`            // WordPress locale, default "en_US"
+	Version           string `json:"version"`           // WooCommerce, default [WooCommerceVersion]
+	WordPress         string `json:"wordpress_version"` // default [WordPressVersion]
+	PHP               string `json:"php_version"`       // default [PHPVersion]
+	PluginSource      string `json:"plugin_source"`     // https URL of the plugin archive, with "%s" for the version, default wordpress.org
+	PluginSHA256      string `json:"plugin_sha256"`     // of the archive, hexadecimal; empty = not checked
+	Registry          string `json:"registry"`          // registry that serves the images instead of docker.io
+	SMTP              *SMTP  `json:"smtp,omitempty"`    // how the shop sends mail; nil = it sends none
 }
 
 // SMTP is an outgoing mail relay.
