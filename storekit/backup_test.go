@@ -3,6 +3,7 @@ package storekit_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	batchv1 "k8s.io/api/batch/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -231,6 +233,57 @@ func TestInterruptedRestoreIsFinished(t *testing.T) {
 				t.Error("there is still something to do")
 			}
 		})
+	}
+}
+
+// A process that dies between the restore and the opening of the shop leaves a restore that is done: another one would undo what was sold
+// once somebody opened the shop.
+func TestRestoreIsDoneOnce(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("once")
+	h.up(t, program(s))
+	result, err := h.fleet.Backup(t.Context(), s.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.RestoreFrom = result.Stores[s.Name].Backups[0].ID
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	scaled := 0 // first to nothing, then back
+	dying := h.connect(t, recording(h.config, func(req *http.Request) {
+		scales := req.Method == http.MethodPatch && req.Header.Get("Content-Type") == string(types.MergePatchType)
+		if scales && strings.HasSuffix(req.URL.Path, s.Namespace()+"/deployments/web") {
+			if scaled++; scaled == 2 {
+				cancel()
+			}
+		}
+	}))
+	preview, err := dying.Preview(ctx, program(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := dying.Up(ctx, preview); !errors.Is(err, context.Canceled) {
+		t.Fatalf("want an operation that was interrupted, got %v", err)
+	}
+	restores := func() []string {
+		list, err := h.cluster.Client().BatchV1().Jobs(s.Namespace()).List(t.Context(), metav1.ListOptions{LabelSelector: "storeplatform.io/phase=restore"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, job := range list.Items {
+			names = append(names, job.Name)
+		}
+		return names
+	}
+	done := restores()
+	h.up(t, program(s))
+	if diff := cmp.Diff(done, restores()); len(done) != 1 || diff != "" {
+		t.Errorf("Jobs that restore (-first +second):\n%s", diff)
+	}
+	if state := h.get(t, s); !state.Ready || len(state.Drift) > 0 {
+		t.Errorf("ready %t, drift %v, %v", state.Ready, state.Drift, state.Causes)
 	}
 }
 
