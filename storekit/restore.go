@@ -47,10 +47,11 @@ func (f *Fleet) change(ctx context.Context, store string, opts []RunOption, chan
 	return f.Up(ctx, preview, opts...)
 }
 
-// restorable checks that the backup which a store asks for exists, unless it is restored already.
+// restorable checks that the backup which a store asks for exists, unless it is restored already, or is on the volume of the store itself
+// since a restore that was interrupted.
 func (f *Fleet) restorable(ctx context.Context, s spec.Store, o *observation) error {
 	store, id := s.RestoreSource()
-	if id == "" || o.lostRecord() || o.record != nil && o.record.Restored == s.RestoreFrom {
+	if id == "" || o.lostRecord() || o.record != nil && (o.record.Restored == s.RestoreFrom || o.record.Restoring == s.RestoreFrom) {
 		return nil
 	}
 	if store != s.Name {
