@@ -138,6 +138,14 @@ func sentence(text string) string {
 }
 
 func (a attempt) notOwned(err error, diags *diag.Diagnostics) {
+	if a.target.Kind == storekit.TargetPlan || a.target.Kind == storekit.TargetDomain {
+		diags.AddError(title(a.target.Kind)+" Not Owned", fmt.Sprintf(`%s It came back: %v.
+Nothing was changed. What to do depends on what is not owned:
+  - Its store is one of another fleet: use the provider configuration of that fleet.
+  - Its store has a namespace that nobody manages: apply the store first. With adopt_existing = true it takes the namespace over.
+  - It belongs to another fleet itself: leave it to that, or choose another name.`, a.tried(), err))
+		return
+	}
 	diags.AddError("Namespace Not Owned", fmt.Sprintf(`%s It came back: %v.
 Nothing was changed. What to do depends on whose it is:
   - It is a store of this fleet that this state does not know: import it.

@@ -38,6 +38,10 @@ func TestDiagnose(t *testing.T) {
 			"ready to paste", attempt{verb: "create", target: store}, fmt.Errorf("namespace: %w", storekit.ErrNotOwned),
 			"Namespace Not Owned", []string{"import {", `id = "acme"`, "adopt_existing = true", "another name"},
 		},
+		"domain of a foreign store": {
+			"a domain adopts nothing, and no import helps", attempt{verb: "create", target: storekit.DomainTarget("a.example.com")}, fmt.Errorf("store acme: %w", storekit.ErrNotOwned),
+			"Domain Not Owned", []string{`domain "a.example.com"`, "apply the store first", "that fleet"},
+		},
 		"protected": {
 			"every way out", attempt{verb: "delete", target: store}, &storekit.StepError{Phase: "delete", Err: storekit.ErrProtected},
 			"Store Is Protected", []string{"terraform untaint storeplatform_store.NAME", "terraform state rm", "deletion_protection = false", "data_retention"},

@@ -204,7 +204,9 @@ func storeReportModelFrom(st *storekit.State) storeReportModel {
 		Release:   releaseFrom(st.Release),
 		Quota:     make(map[string]usageModel, len(st.Quota)),
 		Drift:     make(map[string]string),
-		Backups:   backupCopiesFrom(st.Backups),
+
+		Operations: make([]operationModel, 0, len(st.Operations)),
+		Backups:    backupCopiesFrom(st.Backups),
 
 		BackupFailure: optionalString(st.BackupFailure),
 	}

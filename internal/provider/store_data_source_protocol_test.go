@@ -93,6 +93,9 @@ func TestAccStoreDataSourceRefuses(t *testing.T) {
 			t.Errorf("a store whose creation was killed at once: %s is %s, want %s; %s", name, is, want, messages)
 		}
 	}
+	if is := attributeOf(got, "operations"); is == "(null)" {
+		t.Error("operations is null, which length() refuses, where there are none")
+	}
 	_, messages = configuredHarness(t, fields{"kubeconfig": unknown{}}).report("acme")
 	mustSay(t, messages, "ERROR", "Cluster Not Known Yet", "depends_on")
 }
