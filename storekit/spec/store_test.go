@@ -195,7 +195,8 @@ func TestChartValuesAreReadBackAsTheyWere(t *testing.T) {
 	if err := json.Unmarshal(data, &back); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(values, back.Engine.(spec.Chart).Values); diff != "" {
+	chart, _ := back.Engine.(spec.Chart)
+	if diff := cmp.Diff(values, chart.Values); diff != "" {
 		t.Errorf("an identifier above 2^53 would come back as another one (-want +got):\n%s", diff)
 	}
 }
