@@ -230,7 +230,7 @@ func TestTroubleOfOneStoreStaysThere(t *testing.T) {
 		t.Helper()
 		err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
 			_, err := h.cluster.Client().Discovery().ServerResourcesForGroupVersion(group + "/v1")
-			return (err == nil) == want, nil //nolint:nilerr // the error is the answer
+			return (err == nil) == want, nil
 		})
 		if err != nil {
 			t.Fatalf("Wait until widgets are served, or no longer: %v", err)

@@ -97,7 +97,7 @@ func keepRecord(live metav1.Object) (any, error) {
 	}
 	record, err := ledger.ReadRecord(secret)
 	if err != nil {
-		return unreadable{err}, nil // of one store: the others can be read all the same
+		return unreadable{err}, nil //nolint:nilerr // it is kept: the other stores can be read all the same
 	}
 	return record, nil
 }

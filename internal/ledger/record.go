@@ -161,7 +161,7 @@ func (r *Record) Secret(fleet, store string) (*unstructured.Unstructured, error)
 func ReadRecord(secret *corev1.Secret) (*Record, error) {
 	record := new(Record)
 	if err := json.Unmarshal(secret.Data[recordKey], record); err != nil {
-		return nil, fmt.Errorf("Secret/%s in namespace %s, the record of the store, cannot be decoded: %w. Restore it from a backup of the cluster. "+
+		return nil, fmt.Errorf("the record of the store (Secret/%s in namespace %s) cannot be decoded: %w. Restore it from a backup of the cluster. "+
 			"Without one, delete it and apply again: it is written anew, with the data of the shop as they are", secret.Name, secret.Namespace, err)
 	}
 	return record, nil
