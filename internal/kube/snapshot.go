@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -60,15 +61,17 @@ func (s *Snapshot) Namespaces() []string {
 // page.
 const listLanes = 2
 
-// Snapshot runs the queries, each in pages.
+// Snapshot runs the queries, each in pages: those with the largest objects first, while little is kept yet.
 func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snapshot, error) {
+	queries = slices.Clone(queries)
+	slices.SortStableFunc(queries, func(a, b SnapshotQuery) int { return cmp.Compare(a.pageSize(), b.pageSize()) })
 	s := &Snapshot{items: make(map[string][]Item)}
-	var mu sync.Mutex
+	var decoding sync.Mutex // and s.items with it
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(listLanes)
 	for _, q := range queries {
 		group.Go(func() error {
-			return c.list(ctx, q.Query, func(object runtime.Object) error {
+			return c.list(ctx, q.Query, &decoding, func(object runtime.Object) error {
 				item, err := c.item(object, q)
 				if err != nil {
 					return err
@@ -77,8 +80,6 @@ func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snaps
 				if item.Ref.Kind == "Namespace" {
 					namespace = item.Ref.Name
 				}
-				mu.Lock()
-				defer mu.Unlock()
 				s.items[namespace] = append(s.items[namespace], item)
 				return nil
 			})

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ const fullVariable = "STOREPLATFORM_CHAOS"
 
 // TestMain is a victim or a rival when the environment says so.
 func TestMain(m *testing.M) {
+	debug.SetGCPercent(400) // the heap is small, and a full run takes all the time that there is
 	for variable, work := range map[string]func(string) error{jobVariable: victim, rivalryVariable: rival} {
 		encoded := os.Getenv(variable)
 		if encoded == "" {
@@ -288,20 +290,26 @@ func (b *bench) kill(t *testing.T, o operation, j job, want reference) {
 	if lost := left.lost(first); o.verb != remove && len(lost) > 0 {
 		t.Errorf("the victim replaced %v", lost)
 	}
-	action := tr.announced(left, corpse.pid)
-	tr.survive(want, left, action)
-	tr.done("killed %s %s; next: %s", j.Moment, corpse.sent[j.N-1], cmp.Or(string(action), "delete"))
+	next := tr.announced(left, corpse.pid)
+	tr.survive(want, left, next)
+	tr.done("killed %s %s; next: %s", j.Moment, corpse.sent[j.N-1], cmp.Or(string(next.action), "delete"))
 	if t.Failed() {
 		t.Logf("The victim said:\n%s", corpse.said)
 	}
 }
 
-// announced checks what the preview after an interruption says, and returns what it is going to do. pid is that of the dead
-// process, 0 for this one.
-func (tr *trial) announced(left *inventory, pid int) storekit.Action {
+// announcement is what a new process says that it is going to do.
+type announcement struct {
+	action  storekit.Action // empty when it says nothing
+	fleet   *storekit.Fleet
+	preview *storekit.Preview
+}
+
+// announced checks what the preview after an interruption says. pid is that of the dead process, 0 for this one.
+func (tr *trial) announced(left *inventory, pid int) announcement {
 	tr.Helper()
 	if left.namespace != "" && left.dying {
-		return ""
+		return announcement{}
 	}
 	if pid == 0 {
 		pid = os.Getpid()
@@ -311,8 +319,9 @@ func (tr *trial) announced(left *inventory, pid int) storekit.Action {
 	preview, err := fleet.Preview(tr.Context(), program(tr.subject.wanted(tr.verb)))
 	tr.must("preview after the interruption", err)
 	step := preview.Steps[0]
+	said := announcement{step.Action, fleet, preview}
 	if left.record == nil || left.record.Complete() {
-		return step.Action
+		return said
 	}
 	operation := left.record.Operation
 	why := strings.Join(step.Why, "; ")
@@ -322,19 +331,22 @@ func (tr *trial) announced(left *inventory, pid int) storekit.Action {
 	case step.Action != storekit.Resume || !strings.Contains(why, operation.Phase) || !strings.Contains(why, operation.Holder):
 		tr.Errorf("the preview must say that %s was interrupted at %s, and does not:\n%s", operation.Holder, operation.Phase, preview)
 	}
-	return step.Action
+	return said
 }
 
-// survive finishes the operation with a new client and checks that nothing tells of the disturbance.
-func (tr *trial) survive(want reference, left *inventory, announced storekit.Action) {
+// survive finishes the operation as it was announced, and checks that nothing tells of the disturbance.
+func (tr *trial) survive(want reference, left *inventory, next announcement) {
 	tr.Helper()
-	tr.must("the next run", tr.subject.operate(tr.Context(), tr.cluster.RESTConfig, tr.verb, tr.slot.whileLocked()))
-	tr.slot.take()
 	if tr.verb == remove {
+		tr.must("the next run", tr.subject.operate(tr.Context(), tr.cluster.RESTConfig, remove, tr.slot.whileLocked()))
+		tr.slot.take()
 		tr.gone()
 		return
 	}
-	tr.whole(want, left, announced)
+	_, err := next.fleet.Up(tr.Context(), next.preview, unhurried(tr.slot.whileLocked())...)
+	tr.must("the next run", err)
+	tr.slot.take()
+	tr.whole(want, left, next.action)
 }
 
 // whole checks that the store is exactly what the operation is to lead to, and that it can be deleted. left is what there was of
@@ -370,7 +382,7 @@ func (tr *trial) converged(now, left *inventory, announced storekit.Action) {
 	case announced != storekit.None && left.locked && len(operation.Decisions) == 0:
 		tr.Errorf("the record does not say that the lock was taken over: %+v", operation)
 	}
-	fleet, err := tr.subject.connect(tr.cluster.RESTConfig)
+	fleet, err := tr.subject.connect(tr.cluster.RESTConfig, storekit.WithSharedReads())
 	tr.must("connect", err)
 	preview, err := fleet.Preview(tr.Context(), program(tr.subject.wanted(tr.verb)))
 	tr.must("preview after the next run", err)

@@ -2,7 +2,7 @@
 // them at every request, and lets many processes carry them out at once. It checks that they end as they should and that the
 // next apply finishes them. It has tests only:
 //
-//	make test-chaos                # every point, with Go's race detector where there is a C compiler
+//	make test-chaos                # every point; Go's race detector watches those where goroutines meet, if there is a C compiler
 //	go test ./test/chaos           # a few of them, as `make test` does
 //
 // A point is one operation of one engine, disturbed once. The process that is killed is a real one, by SIGKILL: the test

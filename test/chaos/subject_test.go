@@ -71,12 +71,16 @@ func program(store spec.Store) *storekit.Program {
 }
 
 // connect makes a new client of the fleet, as a new process has it.
-func (s subject) connect(config *rest.Config) (*storekit.Fleet, error) {
-	client, err := storekit.Connect(config)
+func (s subject) connect(config *rest.Config, options ...storekit.ClientOption) (*storekit.Fleet, error) {
+	client, err := storekit.Connect(config, options...)
 	if err != nil {
 		return nil, err
 	}
 	return client.Fleet(s.Fleet), nil
+}
+
+func unhurried(onEvent func(storekit.Event)) []storekit.RunOption {
+	return []storekit.RunOption{storekit.Timeout(stepTimeout), storekit.OnEvent(onEvent)}
 }
 
 // operate does what a user does: preview and apply, or destroy.
@@ -85,7 +89,7 @@ func (s subject) operate(ctx context.Context, config *rest.Config, v verb, onEve
 	if err != nil {
 		return err
 	}
-	options := append([]storekit.RunOption{storekit.Timeout(stepTimeout), storekit.OnEvent(onEvent)}, more...)
+	options := append(unhurried(onEvent), more...)
 	if v == remove {
 		_, err = fleet.Destroy(ctx, append(options, storekit.Only(storekit.StoreTarget(s.name())))...)
 		return err
