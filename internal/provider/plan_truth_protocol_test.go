@@ -143,7 +143,7 @@ func TestAccPlanDoesNotDependOnTheMoment(t *testing.T) {
 		t.Error("what depends on the cluster is known to the state, but not planned")
 	}
 	// Created anew, what depends on the cluster is known only after the apply.
-	fresh := at("one").plan(storeType, nil, a.fields(fields{"name": a.name + "-2", "host": a.name + ".example.test"}))
+	fresh := at("one").plan(storeType, nil, a.fields(fields{"name": a.name + "-2", "host": a.name + "-2.example.test"}))
 	var unknown []string
 	for key, text := range stringsIn(t, fresh.state, "objects") {
 		if text == "?" {

@@ -102,6 +102,10 @@ func (u *unchangedStores) plan(ctx context.Context, p *platform, req *tfprotov6.
 		!bytes.Equal(req.PriorState.MsgPack, req.ProposedNewState.MsgPack) {
 		return nil
 	}
+	private := make(map[string][]byte)
+	if len(req.PriorPrivate) > 0 && json.Unmarshal(req.PriorPrivate, &private) != nil || len(private[halfMade]) > 0 {
+		return nil
+	}
 	state, config := u.decode(ctx, req.PriorState), u.decode(ctx, req.Config)
 	if state == nil || config == nil || !settled(ctx, u.schema.Attributes, config.raw, state.raw) {
 		return nil
