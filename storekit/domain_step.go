@@ -71,7 +71,10 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 	}
 	want := f.claim(d.Store, d.Host, domainHolder)
 	if claim != nil && *claim != want {
-		return nil, claimedBy(claim)
+		if err := f.claimedBy(ctx, claim); err != nil {
+			return nil, err
+		}
+		claim = nil
 	}
 	store, err := f.storeOf(ctx, d.Store, p)
 	if err != nil {
@@ -131,7 +134,15 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 	return step, nil
 }
 
-func claimedBy(claim *ledger.Claim) error {
+// claimedBy is the error about a host that another store has; nil when that store is gone, as far as this account may know.
+func (f *Fleet) claimedBy(ctx context.Context, claim *ledger.Claim) error {
+	lives, err := f.client.ledger.Lives(ctx, *claim)
+	switch {
+	case err == nil && !lives:
+		return nil
+	case err != nil && !apierrors.IsForbidden(err):
+		return err
+	}
 	return &HostClaimedError{Host: claim.Host, Fleet: claim.Fleet, Store: claim.Store, Holder: claim.Holder}
 }
 
@@ -145,7 +156,7 @@ func (f *Fleet) CheckHost(ctx context.Context, d spec.Domain) error {
 	case err != nil:
 		return err
 	case claim != nil && (claim.Fleet != f.name || claim.Store != d.Store):
-		return claimedBy(claim)
+		return f.claimedBy(ctx, claim)
 	}
 	return nil
 }

@@ -365,10 +365,8 @@ func (op *operation) settle(ctx context.Context, secret *unstructured.Unstructur
 	if errors.As(failure, &answered) && !conflict {
 		return nil, failure
 	}
-	tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
-	defer cancel()
-	live, err := op.fleet.client.kube.Get(tail, kube.RefOf(secret))
-	if err != nil {
+	live, err := op.fleet.client.kube.Get(ctx, kube.RefOf(secret))
+	if err != nil { // a cancel among others: who is to end has no time to find out
 		return nil, failure
 	}
 	if equality.Semantic.DeepEqual(live.Object["data"], secret.Object["data"]) {
@@ -382,7 +380,7 @@ func (op *operation) settle(ctx context.Context, secret *unstructured.Unstructur
 		return nil, fmt.Errorf("%w: %w", ErrLockLost, failure)
 	}
 	secret.SetResourceVersion(live.GetResourceVersion())
-	return op.fleet.client.kube.Apply(tail, secret)
+	return op.fleet.client.kube.Apply(ctx, secret)
 }
 
 // recordFailure notes why and where the operation ended.

@@ -57,7 +57,7 @@ func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
 	case *existing == claim:
 		return nil
 	}
-	lives, err := l.lives(ctx, *existing)
+	lives, err := l.Lives(ctx, *existing)
 	switch {
 	case err != nil:
 		return err
@@ -70,9 +70,9 @@ func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
 	return l.create(ctx, object)
 }
 
-// lives tells whether the store that a host belongs to is there, or somebody works on it: a store claims its host before it has a
-// namespace, under its lock.
-func (l *Ledger) lives(ctx context.Context, claim Claim) (bool, error) {
+// Lives tells whether the store that a host belongs to is there, or somebody works on it: a store claims its host before it has a
+// namespace, under its lock. A claim of one that does not live counts for nothing.
+func (l *Ledger) Lives(ctx context.Context, claim Claim) (bool, error) {
 	lease, err := l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace).Get(ctx, leaseName(claim.Fleet, claim.Store), metav1.GetOptions{})
 	switch {
 	case err == nil && holderOf(lease) != "":
