@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -16,8 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// pageSize bounds the memory of a list: a page is decoded, used and dropped. What carries a pod template or content is several
-// times as large as the rest.
+// pageSize bounds the memory of a list: a page is held as it travelled, and its objects decoded one at a time. What carries a pod
+// template or content is several times as large as the rest.
 func (q Query) pageSize() int64 {
 	switch q.Kind.Kind {
 	case "Pod", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob":
@@ -41,7 +40,7 @@ type Query struct {
 // List calls each for every object of the query, page by page. Well-known kinds travel as protobuf, which costs a third of
 // JSON's time.
 func (c *Cluster) List(ctx context.Context, q Query, each func(*unstructured.Unstructured) error) error {
-	return c.list(ctx, q, new(sync.Mutex), func(item runtime.Object) error {
+	return c.list(ctx, q, func(item runtime.Object) error {
 		object, err := toUnstructured(item, q.Kind.GroupVersionKind)
 		if err != nil {
 			return err
@@ -51,33 +50,19 @@ func (c *Cluster) List(ctx context.Context, q Query, each func(*unstructured.Uns
 }
 
 // list calls each for every object of the query, well-known kinds as their types. A list that takes so long that the server
-// has forgotten its beginning goes on with what is there now, which the server offers with its refusal. A page is decoded, and looked
-// through, with decoding locked: decoded it takes several times the memory that it takes on its way.
-func (c *Cluster) list(ctx context.Context, q Query, decoding sync.Locker, each func(runtime.Object) error) error {
+// has forgotten its beginning goes on with what is there now, which the server offers with its refusal.
+func (c *Cluster) list(ctx context.Context, q Query, each func(runtime.Object) error) error {
 	options := metav1.ListOptions{LabelSelector: q.Selector, Limit: q.pageSize()}
-	read := func(decode func() (runtime.Object, error)) (next string, err error) {
-		decoding.Lock()
-		defer decoding.Unlock()
-		list, err := decode()
-		if token, ok := resumeToken(err); ok && token != options.Continue {
-			return token, nil
-		}
-		if err != nil {
-			return "", fmt.Errorf("list %s: %w", q.Kind.Resource, c.readError(err))
-		}
-		if err := meta.EachListItem(list, each); err != nil {
-			return "", err
-		}
-		accessor, err := meta.ListAccessor(list)
-		if err != nil {
-			return "", fmt.Errorf("list %s: %w", q.Kind.Resource, err)
-		}
-		return accessor.GetContinue(), nil
-	}
 	for {
-		next, err := read(c.page(ctx, q, options))
-		if err != nil || next == "" {
-			return err
+		next, err := c.page(ctx, q, options, each)
+		if token, ok := resumeToken(err); ok && token != options.Continue {
+			next, err = token, nil
+		}
+		if err != nil {
+			return fmt.Errorf("list %s: %w", q.Kind.Resource, c.readError(err))
+		}
+		if next == "" {
+			return nil
 		}
 		options.Continue = next
 	}
@@ -93,33 +78,62 @@ func resumeToken(err error) (string, bool) {
 	return token, token != ""
 }
 
-// page asks for a page and returns what decodes the answer.
-func (c *Cluster) page(ctx context.Context, q Query, options metav1.ListOptions) (decode func() (runtime.Object, error)) {
-	failed := func(err error) func() (runtime.Object, error) {
-		return func() (runtime.Object, error) { return nil, err }
-	}
+// page calls each for the objects of a page and returns where the next one begins.
+func (c *Cluster) page(ctx context.Context, q Query, options metav1.ListOptions, each func(runtime.Object) error) (next string, err error) {
 	if q.Metadata {
 		list, err := c.Metadata.Resource(q.Kind.GroupVersionResource()).Namespace(q.Namespace).List(ctx, options)
-		return func() (runtime.Object, error) { return list, err }
+		if err != nil {
+			return "", err
+		}
+		return list.Continue, meta.EachListItem(list, each)
 	}
 	if !scheme.Scheme.Recognizes(q.Kind.GroupVersionKind) {
 		list, err := c.Dynamic.Resource(q.Kind.GroupVersionResource()).Namespace(q.Namespace).List(ctx, options)
-		return func() (runtime.Object, error) { return list, err }
+		if err != nil {
+			return "", err
+		}
+		return list.GetContinue(), meta.EachListItem(list, each)
 	}
 	client, err := c.typedClient(q.Kind.GroupVersion())
 	if err != nil {
-		return failed(err)
-	}
-	list, err := scheme.Scheme.New(q.Kind.GroupVersion().WithKind(q.Kind.Kind + "List"))
-	if err != nil {
-		return failed(err)
+		return "", err
 	}
 	answer := client.Get().
 		NamespaceIfScoped(q.Namespace, q.Namespace != "").
 		Resource(q.Kind.Resource).
 		VersionedParams(&options, scheme.ParameterCodec).
 		Do(ctx)
-	return func() (runtime.Object, error) { return list, answer.Into(list) }
+	if err := answer.Error(); err != nil {
+		return "", err
+	}
+	var contentType string
+	if answer.ContentType(&contentType); contentType != runtime.ContentTypeProtobuf {
+		list, err := answer.Get()
+		if err != nil {
+			return "", err
+		}
+		accessor, err := meta.ListAccessor(list)
+		if err != nil {
+			return "", err
+		}
+		return accessor.GetContinue(), meta.EachListItem(list, each)
+	}
+	data, err := answer.Raw()
+	if err != nil {
+		return "", err
+	}
+	list, err := eachInProtobuf(data, func() (protobufObject, error) {
+		object, err := scheme.Scheme.New(q.Kind.GroupVersionKind)
+		if err != nil {
+			return nil, err
+		}
+		item, ok := object.(protobufObject)
+		if !ok {
+			return nil, fmt.Errorf("%T cannot be decoded from protobuf", object)
+		}
+		return item, nil
+	}, each)
+	return list.Continue, err
 }
 
 func (c *Cluster) typedClient(gv schema.GroupVersion) (rest.Interface, error) {

@@ -1,7 +1,8 @@
 package kube
 
 import (
-	"encoding/json"
+	"bytes"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -10,6 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	jsonserializer "k8s.io/apimachinery/pkg/runtime/serializer/json"
+	"k8s.io/apimachinery/pkg/runtime/serializer/protobuf"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 )
 
@@ -19,11 +24,11 @@ type answers map[string][]answer
 type answer struct {
 	code   int
 	header map[string]string
-	body   any
+	body   runtime.Object
 }
 
 func page(next string, names ...string) answer {
-	list := corev1.ConfigMapList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}, ListMeta: metav1.ListMeta{Continue: next}}
+	list := &corev1.ConfigMapList{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMapList"}, ListMeta: metav1.ListMeta{Continue: next}}
 	for _, name := range names {
 		list.Items = append(list.Items, corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}})
 	}
@@ -31,7 +36,7 @@ func page(next string, names ...string) answer {
 }
 
 func refusal(code int, reason metav1.StatusReason, next string, header map[string]string) answer {
-	return answer{code: code, header: header, body: metav1.Status{
+	return answer{code: code, header: header, body: &metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, ListMeta: metav1.ListMeta{Continue: next},
 		Status: metav1.StatusFailure, Reason: reason, Code: int32(code), //nolint:gosec // an HTTP status
 	}}
@@ -62,42 +67,73 @@ func TestListAnswers(t *testing.T) {
 			answers{"": {refusal(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "", map[string]string{"Retry-After": "0"}), page("", "a")}}, []string{"a"}, false,
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				token := r.URL.Query().Get("continue")
-				queue := tc.answers[token]
-				if len(queue) == 0 {
-					t.Errorf("%s: unexpected request with token %q", tc.reason, token)
-					w.WriteHeader(http.StatusInternalServerError)
-					return
+		for encoding, serializer := range map[string]runtime.Serializer{
+			runtime.ContentTypeJSON:     jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, jsonserializer.SerializerOptions{}),
+			runtime.ContentTypeProtobuf: protobuf.NewSerializer(scheme.Scheme, scheme.Scheme),
+		} {
+			t.Run(name+" in "+encoding, func(t *testing.T) {
+				t.Parallel()
+				queues := maps.Clone(tc.answers)
+				got, err := listConfigMaps(t, func(w http.ResponseWriter, r *http.Request) {
+					token := r.URL.Query().Get("continue")
+					queue := queues[token]
+					if len(queue) == 0 {
+						t.Errorf("%s: unexpected request with token %q", tc.reason, token)
+						w.WriteHeader(http.StatusInternalServerError)
+						return
+					}
+					queues[token] = queue[1:]
+					for key, value := range queue[0].header {
+						w.Header().Set(key, value)
+					}
+					w.Header().Set("Content-Type", encoding)
+					w.WriteHeader(queue[0].code)
+					if err := serializer.Encode(queue[0].body, w); err != nil {
+						t.Error(err)
+					}
+				})
+				if (err != nil) != tc.fails {
+					t.Errorf("%s: error %v", tc.reason, err)
 				}
-				tc.answers[token] = queue[1:]
-				for key, value := range queue[0].header {
-					w.Header().Set(key, value)
+				if diff := cmp.Diff(tc.want, got); diff != "" {
+					t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
 				}
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(queue[0].code)
-				if err := json.NewEncoder(w).Encode(queue[0].body); err != nil {
-					t.Error(err)
-				}
-			}))
-			defer server.Close()
-			cluster, err := New(&rest.Config{Host: server.URL, QPS: -1}, "test")
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			err = cluster.List(t.Context(), Query{Kind: KnownKind("ConfigMap")}, func(o *unstructured.Unstructured) error {
-				got = append(got, o.GetName())
-				return nil
 			})
-			if (err != nil) != tc.fails {
-				t.Errorf("%s: error %v", tc.reason, err)
-			}
-			if diff := cmp.Diff(tc.want, got); diff != "" {
-				t.Errorf("%s: (-want +got)\n%s", tc.reason, diff)
+		}
+	}
+}
+
+func TestListIsNeverShort(t *testing.T) {
+	t.Parallel()
+	whole := new(bytes.Buffer)
+	if err := protobuf.NewSerializer(scheme.Scheme, scheme.Scheme).Encode(page("", "a", "b", "c").body, whole); err != nil {
+		t.Fatal(err)
+	}
+	for length := range whole.Len() {
+		got, err := listConfigMaps(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
+			if _, err := w.Write(whole.Bytes()[:length]); err != nil {
+				t.Error(err)
 			}
 		})
+		if err == nil && len(got) < 3 {
+			t.Errorf("The first %d of %d bytes of a list were taken for all of it: %v", length, whole.Len(), got)
+		}
 	}
+}
+
+// listConfigMaps lists them from a server, and returns their names.
+func listConfigMaps(t *testing.T, serve http.HandlerFunc) (names []string, err error) {
+	t.Helper()
+	server := httptest.NewServer(serve)
+	defer server.Close()
+	cluster, err := New(&rest.Config{Host: server.URL, QPS: -1}, "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = cluster.List(t.Context(), Query{Kind: KnownKind("ConfigMap")}, func(o *unstructured.Unstructured) error {
+		names = append(names, o.GetName())
+		return nil
+	})
+	return names, err
 }

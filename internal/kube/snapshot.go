@@ -1,7 +1,6 @@
 package kube
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -61,17 +60,15 @@ func (s *Snapshot) Namespaces() []string {
 // page.
 const listLanes = 2
 
-// Snapshot runs the queries, each in pages: those with the largest objects first, while little is kept yet.
+// Snapshot runs the queries, each in pages.
 func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snapshot, error) {
-	queries = slices.Clone(queries)
-	slices.SortStableFunc(queries, func(a, b SnapshotQuery) int { return cmp.Compare(a.pageSize(), b.pageSize()) })
 	s := &Snapshot{items: make(map[string][]Item)}
-	var decoding sync.Mutex // and s.items with it
+	var mu sync.Mutex // of s.items
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(listLanes)
 	for _, q := range queries {
 		group.Go(func() error {
-			return c.list(ctx, q.Query, &decoding, func(object runtime.Object) error {
+			return c.list(ctx, q.Query, func(object runtime.Object) error {
 				item, err := c.item(object, q)
 				if err != nil {
 					return err
@@ -80,6 +77,8 @@ func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snaps
 				if item.Ref.Kind == "Namespace" {
 					namespace = item.Ref.Name
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				s.items[namespace] = append(s.items[namespace], item)
 				return nil
 			})
