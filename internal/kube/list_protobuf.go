@@ -23,15 +23,9 @@ const (
 
 var errNoList = errors.New("the answer holds no list in Kubernetes' protobuf encoding")
 
-// protobufObject is an object of a well-known kind.
-type protobufObject interface {
-	runtime.Object
-	Unmarshal(data []byte) error
-}
-
 // eachInProtobuf calls each for the items of a list. It decodes one at a time: a whole page takes several times the memory that it
 // takes on its way.
-func eachInProtobuf(data []byte, newItem func() (protobufObject, error), each func(runtime.Object) error) (list metav1.ListMeta, err error) {
+func eachInProtobuf(data []byte, newItem func() (runtime.Object, error), each func(runtime.Object) error) (list metav1.ListMeta, err error) {
 	unknown, found := bytes.CutPrefix(data, protobufPrefix)
 	if !found {
 		return list, errNoList
@@ -51,7 +45,7 @@ func eachInProtobuf(data []byte, newItem func() (protobufObject, error), each fu
 				if err != nil {
 					return err
 				}
-				if err := item.Unmarshal(content); err != nil {
+				if err := unmarshal(item, content); err != nil {
 					return err
 				}
 				return each(item)
@@ -63,6 +57,14 @@ func eachInProtobuf(data []byte, newItem func() (protobufObject, error), each fu
 		err = errNoList
 	}
 	return list, err
+}
+
+func unmarshal(item runtime.Object, data []byte) error {
+	message, ok := item.(interface{ Unmarshal(data []byte) error })
+	if !ok {
+		return fmt.Errorf("%T cannot be decoded from protobuf", item)
+	}
+	return message.Unmarshal(data)
 }
 
 // eachField calls visit for the fields of a message that are messages or bytes.

@@ -67,14 +67,11 @@ func TestListAnswers(t *testing.T) {
 			answers{"": {refusal(http.StatusTooManyRequests, metav1.StatusReasonTooManyRequests, "", map[string]string{"Retry-After": "0"}), page("", "a")}}, []string{"a"}, false,
 		},
 	} {
-		for encoding, serializer := range map[string]runtime.Serializer{
-			runtime.ContentTypeJSON:     jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, jsonserializer.SerializerOptions{}),
-			runtime.ContentTypeProtobuf: protobuf.NewSerializer(scheme.Scheme, scheme.Scheme),
-		} {
+		for encoding, serializer := range encodings() {
 			t.Run(name+" in "+encoding, func(t *testing.T) {
 				t.Parallel()
 				queues := maps.Clone(tc.answers)
-				got, err := listConfigMaps(t, func(w http.ResponseWriter, r *http.Request) {
+				got, err := list(t, Query{Kind: KnownKind("ConfigMap")}, func(w http.ResponseWriter, r *http.Request) {
 					token := r.URL.Query().Get("continue")
 					queue := queues[token]
 					if len(queue) == 0 {
@@ -110,7 +107,7 @@ func TestListIsNeverShort(t *testing.T) {
 		t.Fatal(err)
 	}
 	for length := range whole.Len() {
-		got, err := listConfigMaps(t, func(w http.ResponseWriter, _ *http.Request) {
+		got, err := list(t, Query{Kind: KnownKind("ConfigMap")}, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", runtime.ContentTypeProtobuf)
 			if _, err := w.Write(whole.Bytes()[:length]); err != nil {
 				t.Error(err)
@@ -122,8 +119,38 @@ func TestListIsNeverShort(t *testing.T) {
 	}
 }
 
-// listConfigMaps lists them from a server, and returns their names.
-func listConfigMaps(t *testing.T, serve http.HandlerFunc) (names []string, err error) {
+func TestListMetadata(t *testing.T) {
+	t.Parallel()
+	answer := &metav1.PartialObjectMetadataList{
+		TypeMeta: metav1.TypeMeta{APIVersion: "meta.k8s.io/v1", Kind: "PartialObjectMetadataList"},
+		Items:    []metav1.PartialObjectMetadata{{ObjectMeta: metav1.ObjectMeta{Name: "a"}}, {ObjectMeta: metav1.ObjectMeta{Name: "b"}}},
+	}
+	for encoding, serializer := range encodings() {
+		got, err := list(t, Query{Kind: KnownKind("Secret"), Metadata: true}, func(w http.ResponseWriter, r *http.Request) {
+			if accept := r.Header.Get("Accept"); accept != onlyMetadata {
+				t.Errorf("the request accepts %q: the contents of Secrets would be sent", accept)
+			}
+			w.Header().Set("Content-Type", encoding+";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1")
+			if err := serializer.Encode(answer, w); err != nil {
+				t.Error(err)
+			}
+		})
+		if diff := cmp.Diff([]string{"a", "b"}, got); err != nil || diff != "" {
+			t.Errorf("%s: error %v, names (-want +got)\n%s", encoding, err, diff)
+		}
+	}
+}
+
+// encodings are those that an API server answers in, by content type.
+func encodings() map[string]runtime.Serializer {
+	return map[string]runtime.Serializer{
+		runtime.ContentTypeJSON:     jsonserializer.NewSerializerWithOptions(jsonserializer.DefaultMetaFactory, scheme.Scheme, scheme.Scheme, jsonserializer.SerializerOptions{}),
+		runtime.ContentTypeProtobuf: protobuf.NewSerializer(scheme.Scheme, scheme.Scheme),
+	}
+}
+
+// list runs a query against a server, and returns the names of what there is.
+func list(t *testing.T, q Query, serve http.HandlerFunc) (names []string, err error) {
 	t.Helper()
 	server := httptest.NewServer(serve)
 	defer server.Close()
@@ -131,7 +158,7 @@ func listConfigMaps(t *testing.T, serve http.HandlerFunc) (names []string, err e
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = cluster.List(t.Context(), Query{Kind: KnownKind("ConfigMap")}, func(o *unstructured.Unstructured) error {
+	err = cluster.List(t.Context(), q, func(o *unstructured.Unstructured) error {
 		names = append(names, o.GetName())
 		return nil
 	})

@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -60,8 +61,10 @@ func (s *Snapshot) Namespaces() []string {
 // page.
 const listLanes = 2
 
-// Snapshot runs the queries, each in pages.
+// Snapshot runs the queries, each in pages: those with the largest objects first, while little is kept yet.
 func (c *Cluster) Snapshot(ctx context.Context, queries []SnapshotQuery) (*Snapshot, error) {
+	queries = slices.Clone(queries)
+	slices.SortStableFunc(queries, func(a, b SnapshotQuery) int { return cmp.Compare(a.pageSize(), b.pageSize()) })
 	s := &Snapshot{items: make(map[string][]Item)}
 	var mu sync.Mutex // of s.items
 	group, ctx := errgroup.WithContext(ctx)
