@@ -11,17 +11,17 @@ import (
 // Every message names the host, the record, what was found and what was expected, which server said so, and the next step. They
 // are read one at a time, in a terminal.
 
-const retry = "Then apply again."
+const next = "The next plan shows whether it is right."
 
 func (v *verdict) zoneMissing() string {
 	z := v.host.zone
 	return fmt.Sprintf("%s: %s not found: zone %s has no name servers (asked %s): the domain is not registered, has expired or is not delegated. "+
-		"Ask your registrar; once the zone is there, add %s. %s", v.host.name, v.types(), z.name, strings.Join(z.asked, ", "), v.wanted(), retry)
+		"Ask your registrar; once the zone is there, add %s. %s", v.host.name, v.types(), z.name, strings.Join(z.asked, ", "), v.wanted(), next)
 }
 
 func (v *verdict) unreadable(h hop) string {
 	return fmt.Sprintf("%s: %s could not be read, which says nothing about it: %s. Expected %s. "+
-		"Check the name servers of zone %s and the way to them (port 53). %s", v.host.name, v.types(), problems(h), v.wanted(), h.zone.name, retry)
+		"Check the name servers of zone %s and the way to them (port 53). %s", v.host.name, v.types(), problems(h), v.wanted(), h.zone.name, next)
 }
 
 func (v *verdict) disagree(h hop) string {
@@ -34,17 +34,17 @@ func (v *verdict) disagree(h hop) string {
 		about = " about " + h.name
 	}
 	return fmt.Sprintf("%s: name servers disagree%s: %s. Expected %s. Fix the server that is behind, or wait until it has the zone%s. %s",
-		v.host.name, about, strings.Join(said, "; "), v.wanted(), wait(h), retry)
+		v.host.name, about, strings.Join(said, "; "), v.wanted(), wait(h), next)
 }
 
 func (v *verdict) cnameAtApex() string {
 	return fmt.Sprintf("%s: CNAME found %q at %s; the name of a zone cannot be a CNAME. Replace it by %s%s. %s",
-		v.host.name, v.host.cname(), v.servers(v.host), v.wanted(), wait(v.host), retry)
+		v.host.name, v.host.cname(), v.servers(v.host), v.wanted(), wait(v.host), next)
 }
 
 func (v *verdict) cnameBesideOther() string {
 	return fmt.Sprintf("%s: CNAME %q and %s found at the same name at %s; nothing may stand beside a CNAME, and visitors get either. Replace them by %s%s. %s",
-		v.host.name, v.host.cname(), describe(v.host.addresses()), v.servers(v.host), v.wanted(), wait(v.host), retry)
+		v.host.name, v.host.cname(), describe(v.host.addresses()), v.servers(v.host), v.wanted(), wait(v.host), next)
 }
 
 func (v *verdict) endless(how string) string {
@@ -54,22 +54,22 @@ func (v *verdict) endless(how string) string {
 	}
 	names = append(names, v.trail.last().cname())
 	return fmt.Sprintf("%s: CNAME found %q at %s; it %s (%s). Replace it by %s%s. %s",
-		v.host.name, v.host.cname(), v.servers(v.host), how, strings.Join(names, " -> "), v.wanted(), wait(v.host), retry)
+		v.host.name, v.host.cname(), v.servers(v.host), how, strings.Join(names, " -> "), v.wanted(), wait(v.host), next)
 }
 
 func (v *verdict) missingName() string {
 	return fmt.Sprintf("%s: %s not found: the name does not exist at %s. Add %s%s. %s",
-		v.host.name, v.types(), v.servers(v.host), v.wanted(), v.place(), retry)
+		v.host.name, v.types(), v.servers(v.host), v.wanted(), v.place(), next)
 }
 
 func (v *verdict) missingRecord() string {
 	return fmt.Sprintf("%s: %s not found: the name exists at %s, but without an address. Add %s%s. %s",
-		v.host.name, v.types(), v.servers(v.host), v.wanted(), v.place(), retry)
+		v.host.name, v.types(), v.servers(v.host), v.wanted(), v.place(), next)
 }
 
 func (v *verdict) missingFamily(family string) string {
 	return fmt.Sprintf("%s: %s not found at %s; %s visitors miss the store. Add %s%s. %s",
-		v.host.name, family, v.servers(v.host), protocol(family), v.lines(v.want.of(family)), v.place(), retry)
+		v.host.name, family, v.servers(v.host), protocol(family), v.lines(v.want.of(family)), v.place(), next)
 }
 
 func (v *verdict) wrongAddress(family string, c comparison) string {
@@ -80,12 +80,12 @@ func (v *verdict) wrongAddress(family string, c comparison) string {
 		}
 	}
 	return fmt.Sprintf("%s: %s found %s at %s%s; change it to %s%s. %s",
-		v.host.name, family, list(c.got), v.servers(v.host), reach, v.lines(c.wanted), wait(v.host), retry)
+		v.host.name, family, list(c.got), v.servers(v.host), reach, v.lines(c.wanted), wait(v.host), next)
 }
 
 func (v *verdict) mixedAddresses(family string, c comparison) string {
 	return fmt.Sprintf("%s: %s %s is correct, but %s exists beside it at %s: some visitors go there. Delete %s%s. %s",
-		v.host.name, family, list(c.right), list(c.wrong), v.servers(v.host), v.lines(c.wrong), wait(v.host), retry)
+		v.host.name, family, list(c.right), list(c.wrong), v.servers(v.host), v.lines(c.wrong), wait(v.host), next)
 }
 
 func (v *verdict) furtherAddress(family string, c comparison) string {
@@ -103,12 +103,12 @@ func (v *verdict) strayAddress(family string, c comparison) string {
 		before = describe(right) + " is correct, but "
 	}
 	return fmt.Sprintf("%s: %s%s %s exists at %s and points elsewhere; %s. Delete the %s record%s. %s",
-		v.host.name, before, family, list(c.got), v.servers(v.host), effect, family, wait(v.host), retry)
+		v.host.name, before, family, list(c.got), v.servers(v.host), effect, family, wait(v.host), next)
 }
 
 func (v *verdict) changeCNAME() string {
 	return fmt.Sprintf("%s: CNAME found %q at %s; change it to %q%s. %s",
-		v.host.name, v.host.cname(), v.servers(v.host), v.want.CNAME+".", wait(v.host), retry)
+		v.host.name, v.host.cname(), v.servers(v.host), v.want.CNAME+".", wait(v.host), next)
 }
 
 func (v *verdict) replaceCNAME() string {
@@ -117,23 +117,23 @@ func (v *verdict) replaceCNAME() string {
 		leads = "leads to " + list(addrs)
 	}
 	return fmt.Sprintf("%s: CNAME found %q at %s, which %s; replace it by %s%s. %s",
-		v.host.name, v.host.cname(), v.servers(v.host), leads, v.wanted(), wait(v.host), retry)
+		v.host.name, v.host.cname(), v.servers(v.host), leads, v.wanted(), wait(v.host), next)
 }
 
 func (v *verdict) replaceAddresses() string {
 	return fmt.Sprintf("%s: %s found at %s; delete it and add %s%s. %s",
-		v.host.name, describe(v.host.addresses()), v.servers(v.host), v.wanted(), wait(v.host), retry)
+		v.host.name, describe(v.host.addresses()), v.servers(v.host), v.wanted(), wait(v.host), next)
 }
 
 func (v *verdict) noAliases() string {
 	return fmt.Sprintf("%s: found %s at %s, but the addresses of the cluster's name %q could not be read to compare. Make sure that it has an address. %s",
-		v.host.name, strings.Join(v.found(), ", "), v.servers(v.host), v.want.CNAME, retry)
+		v.host.name, strings.Join(v.found(), ", "), v.servers(v.host), v.want.CNAME, next)
 }
 
 func (v *verdict) targetUnreadable() string {
 	last := v.trail.last()
 	return fmt.Sprintf("%s: CNAME leads to %q, which could not be read: %s. Check the name servers of zone %s and the way to them (port 53). %s",
-		v.host.name, last.name, problems(last), last.zone.name, retry)
+		v.host.name, last.name, problems(last), last.zone.name, next)
 }
 
 func (v *verdict) targetElsewhere() string {
@@ -143,12 +143,12 @@ func (v *verdict) targetElsewhere() string {
 		where = "has " + describe(addrs)
 	}
 	return fmt.Sprintf("%s: CNAME %q is correct, but %s %s at %s; expected %s. Point it at the cluster%s. %s",
-		v.host.name, v.want.CNAME, last.name, where, v.servers(last), describe(v.want.Addresses), wait(last), retry)
+		v.host.name, v.want.CNAME, last.name, where, v.servers(last), describe(v.want.Addresses), wait(last), next)
 }
 
 func (v *verdict) gapMessage(family string, r reply) string {
 	return fmt.Sprintf("%s: %s could not be read at %s, which %s. Ask your DNS provider: resolvers may refuse the whole name for that. %s",
-		v.host.name, family, r.server, r.answer.gapProblem, retry)
+		v.host.name, family, r.server, r.answer.gapProblem, next)
 }
 
 func (v *verdict) recursor(h hop) string {

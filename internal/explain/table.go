@@ -233,7 +233,7 @@ var table = []Entry{
 		Code: NoIngressClass, Title: "An Ingress has no class",
 		Message:  "no ingress controller serves the ingress: class {class} does not exist",
 		Means:    "The Ingress names an IngressClass that the cluster does not have, or none where the cluster has no default.",
-		Fix:      "Install an ingress controller, mark its IngressClass as default, or set the ingress class to one of kubectl get ingressclass.",
+		Fix:      "Install an ingress controller, mark its IngressClass as default, or set the ingress class to one that the cluster has (kubectl get ingressclass).",
 		Patience: "A controller may still be installed.",
 	},
 	{

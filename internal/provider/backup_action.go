@@ -30,7 +30,7 @@ func (a *backupAction) Metadata(_ context.Context, req action.MetadataRequest, r
 // Schema implements [action.Action].
 func (a *backupAction) Schema(_ context.Context, _ action.SchemaRequest, resp *action.SchemaResponse) {
 	resp.Schema = schema.Schema{
-		MarkdownDescription: "Makes a backup of a WooCommerce or Medusa store now, while it runs: by `terraform apply -invoke`, or as the trigger of another resource. The store lists it in `backups` after the next refresh.",
+		MarkdownDescription: "Makes a backup of a WooCommerce or Medusa store now, while it runs: by `terraform apply -invoke`, or as the trigger of another resource. The store lists it in `backups` after the next refresh. Needs Terraform 1.14. It may take as long as `timeouts.update` of the provider says; a store whose last operation did not finish is to be applied first.",
 		Attributes: map[string]schema.Attribute{
 			"store": schema.StringAttribute{
 				Required:            true,
@@ -54,7 +54,8 @@ func (a *backupAction) Invoke(ctx context.Context, req action.InvokeRequest, res
 		return
 	}
 	progress := storekit.OnEvent(func(event storekit.Event) { resp.SendProgress(action.InvokeProgressEvent{Message: event.String()}) })
-	if _, err := a.platform.fleet.Backup(ctx, store.ValueString(), progress); err != nil {
-		resp.Diagnostics.Append(attempt{verb: "back up", target: storekit.StoreTarget(store.ValueString())}.diagnose(err)...)
+	try := attempt{"back up", storekit.StoreTarget(store.ValueString()), a.platform.timeouts.update}
+	if _, err := a.platform.fleet.Backup(ctx, try.target.Name, storekit.Timeout(try.timeout), progress); err != nil {
+		resp.Diagnostics.Append(try.diagnose(err)...)
 	}
 }

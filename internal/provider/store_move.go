@@ -172,7 +172,7 @@ func warnMoved(name string, from []byte, diags *diag.Diagnostics) {
 	text := fmt.Sprintf("Store %q was moved here from another resource, and namespace %s is not a store of this fleet yet. State has nothing but its name. "+
 		"An apply with adopt_existing = true takes the namespace over.", name, spec.NamespaceOf(name))
 	if string(from) == strconv.Quote("helm_release") {
-		text += fmt.Sprintf(" It also upgrades release %q to the chart of the store's engine: Helm then deletes what that chart does not have, volume claims too. Save the data first.", blueprint.ReleaseName)
+		text += fmt.Sprintf(" It also upgrades release %q to the chart of the store's engine: objects of the same kind and name become the store's, all others stay. Save the data first.", blueprint.ReleaseName)
 	}
 	diags.AddWarning("Moved Store Not Adopted Yet", text)
 }

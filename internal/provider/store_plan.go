@@ -97,10 +97,11 @@ func (p *storePlan) inherit(ctx context.Context) {
 
 func (p *storePlan) defaultHost() types.String {
 	domain := p.platform.baseDomain
+	chart := decodeObject[chartModel](p.plan.Chart)
 	switch {
-	case domain.IsNull():
+	case domain.IsNull(), chart != nil && chart.Service.IsNull(): // nothing of such a chart answers for a host
 		return types.StringNull()
-	case domain.IsUnknown() || p.plan.Name.IsUnknown():
+	case domain.IsUnknown() || p.plan.Name.IsUnknown() || chart != nil && chart.Service.IsUnknown():
 		return types.StringUnknown()
 	default:
 		return types.StringValue(spec.NormalHost(p.plan.Name.ValueString() + "." + domain.ValueString()))
@@ -390,7 +391,7 @@ func (p *storePlan) preflight(ctx context.Context, s spec.Store) (goOn bool) {
 		p.resp.Diagnostics.Append(try.diagnose(err)...)
 		return false
 	case !st.Complete:
-		p.resp.Diagnostics.AddWarning("Store Will Be Resumed", fmt.Sprintf("An earlier operation on %s did not finish (it was interrupted at %q). The apply goes on from there; nothing is deleted.", try.object(), orNothing(st.Phase)))
+		p.resp.Diagnostics.AddWarning("Store Will Be Resumed", fmt.Sprintf("An earlier operation on %s did not finish (it was interrupted at %q). If it is protected, the apply goes on from there and nothing is deleted. With deletion_protection = false one that is tainted is deleted and made anew; terraform untaint %s keeps it.", try.object(), orNothing(st.Phase), try.address()))
 	case !st.Spec.AllowDeletion:
 		p.exists(try)
 		return false

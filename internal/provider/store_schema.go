@@ -53,14 +53,14 @@ func storeSchema(ctx context.Context) schema.Schema {
 			},
 			"host": schema.StringAttribute{
 				CustomType: hostType{}, Optional: true, Computed: true,
-				MarkdownDescription: "Host name that the shop answers to, without scheme and port. Further ones can be bound with `storeplatform_domain`. Default: `<name>.<base_domain>` when the provider has a `base_domain`, else none: the store then has no ingress of its own.",
+				MarkdownDescription: "Host name that the shop answers to, without scheme and port. Further ones can be bound with `storeplatform_domain`. Default: `<name>.<base_domain>` when the provider has a `base_domain` and a `chart` names its `service`, else none: the store then has no ingress of its own.",
 				PlanModifiers:       []planmodifier.String{keepSpelling[host]{}},
 				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 			},
 			"storage": schema.SingleNestedAttribute{
 				Optional: true, Computed: true,
 				Default:             objectdefault.StaticValue(defaultStorage()),
-				MarkdownDescription: "Volumes of the store. A size can grow where the storage class can expand volumes, and never shrink.",
+				MarkdownDescription: "Volumes of a WooCommerce or Medusa store; a `chart` makes its volumes itself. A size can grow where the storage class can expand volumes, and never shrink.",
 				Attributes: map[string]schema.Attribute{
 					"class": schema.StringAttribute{
 						Optional:            true,
@@ -246,7 +246,7 @@ func optionalText(description string) schema.StringAttribute {
 func secretText(description string) schema.StringAttribute {
 	return schema.StringAttribute{
 		Optional: true, WriteOnly: true, Sensitive: true,
-		MarkdownDescription: description + " Write-only: it is in no plan and no state, and is sent with every apply that changes the store.",
+		MarkdownDescription: description + " Write-only: it is in no plan and no state.",
 		Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
 	}
 }
@@ -254,7 +254,7 @@ func secretText(description string) schema.StringAttribute {
 func secretVersion(secret string) schema.Int64Attribute {
 	return schema.Int64Attribute{
 		Optional:            true,
-		MarkdownDescription: fmt.Sprintf("Any number. With it, the version alone decides: `%[1]s` is given to the store when that is made and whenever the version changes, and another value under the same version changes nothing, as that of an ephemeral generator in every run. Without it, a keyed hash tells whether `%[1]s` has changed.", secret),
+		MarkdownDescription: fmt.Sprintf("Any number. With it, `%[1]s` is given to the store when that is made and whenever this number changes; another value under the same number changes nothing, such as that of an ephemeral generator, which differs in every run. Without it, it is given whenever it has changed, which a keyed hash tells.", secret),
 	}
 }
 
@@ -265,8 +265,8 @@ func wooCommerceAttribute() schema.SingleNestedAttribute {
 		MarkdownDescription: "Run WordPress with WooCommerce on MariaDB.",
 		Attributes: map[string]schema.Attribute{
 			"title":                     schema.StringAttribute{Required: true, MarkdownDescription: "Name of the shop, 1 to 200 characters."},
-			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the administrator."},
-			"admin_user":                textWithDefault("Name of the administrator: 1 to 60 lower case letters, digits, `.`, `_` or `-`.", defaults.AdminUser),
+			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the administrator when the shop is installed. Change it in the shop afterwards."},
+			"admin_user":                textWithDefault("Name of the administrator: 1 to 60 lower case letters, digits, `.`, `_` or `-`. It is set when the shop is installed. Do not change it afterwards: the shop keeps the old name, and `storeplatform_store_admin` would tell one that nobody has.", defaults.AdminUser),
 			"admin_password_wo":         secretText("Password of the administrator. Default: generated. Either way it is in the Secret `admin` of the store's namespace."),
 			"admin_password_wo_version": secretVersion("admin_password_wo"),
 			"locale":                    textWithDefault("WordPress locale, such as `de_DE`.", defaults.Locale),
@@ -303,7 +303,7 @@ func medusaAttribute() schema.SingleNestedAttribute {
 		MarkdownDescription: "Run Medusa v2 on PostgreSQL.",
 		Attributes: map[string]schema.Attribute{
 			"image":                     schema.StringAttribute{Required: true, MarkdownDescription: "Image of the shop, with a digest or an exact tag: Medusa has no official one. `examples/medusa-image/Dockerfile` in the provider's repository builds one, and says what a store asks of it."},
-			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the first administrator."},
+			"admin_email":               schema.StringAttribute{Required: true, MarkdownDescription: "Email address of the first administrator. Another one makes a further administrator; the former one stays."},
 			"admin_password_wo":         secretText("Password of the first administrator. Default: generated. Either way it is in the Secret `admin` of the store's namespace."),
 			"admin_password_wo_version": secretVersion("admin_password_wo"),
 			"cache": schema.BoolAttribute{
@@ -335,7 +335,7 @@ func chartAttribute() schema.SingleNestedAttribute {
 				MarkdownDescription: "Values of the chart as YAML or JSON, compared by content. They must not hold secrets: Helm keeps them in its release records. Default: `{}`.",
 				PlanModifiers:       []planmodifier.String{keepSpelling[document]{}},
 			},
-			"service": optionalText("Service of the chart that answers for the store's hosts. Default: none; the store has no ingress."),
+			"service": optionalText("Service of the chart that answers for the store's hosts. Required with a `host`. Default: none; the store has no ingress, and none of the provider's `base_domain` either."),
 			"port": schema.Int64Attribute{
 				Optional: true, Computed: true, Default: int64default.StaticInt64(80),
 				Validators:          []validator.Int64{int64validator.AtLeast(1)},

@@ -5,8 +5,12 @@ data "storeplatform_store" "acme" {
 # Warns at every plan when the store is not ready, and says why.
 check "acme" {
   assert {
-    condition     = data.storeplatform_store.acme.ready
-    error_message = join("\n", [for cause in data.storeplatform_store.acme.causes : "${cause.object}: ${cause.message}"])
+    condition = data.storeplatform_store.acme.ready
+    error_message = join("\n", concat(
+      ["Store acme is not ready."],
+      compact([data.storeplatform_store.acme.failure]),
+      [for cause in data.storeplatform_store.acme.causes : "${cause.object}: ${cause.message}"],
+    ))
   }
 }
 

@@ -23,6 +23,11 @@ resource "storeplatform_store" "acme" {
     admin_password_wo         = var.admin_password
     admin_password_wo_version = 1
   }
+
+  storage = {
+    class    = "fast"
+    database = "10Gi"
+  }
 }
 
 # Medusa on PostgreSQL, with the image of your shop.
@@ -49,11 +54,7 @@ resource "storeplatform_store" "custom" {
     source  = "oci://registry.example.com/charts/shop"
     version = "1.4.2"
     service = "shop"
-    values  = yamlencode({ replicas = 2 })
-  }
-
-  storage = {
-    class = "fast"
+    values  = yamlencode({ replicas = 2, storageClass = "fast" })
   }
 
   timeouts = {
