@@ -155,6 +155,40 @@ func TestLostAnswerOfTheRecord(t *testing.T) {
 	}
 }
 
+// An API server may be too slow to make the objects of a release in the time that a cancel leaves.
+func TestCancelLeavesNoReleasePending(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("slow")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	fleet := h.disturbed(t, func(req *http.Request, send http.RoundTripper) (*http.Response, error) {
+		if req.Method != http.MethodPost || !strings.HasSuffix(req.URL.Path, "/deployments") {
+			return send.RoundTrip(req)
+		}
+		cancel()
+		<-req.Context().Done()
+		return nil, context.Cause(req.Context())
+	})
+	preview, err := fleet.Preview(t.Context(), program(s))
+	if err != nil {
+		t.Fatalf("Preview: %v", err)
+	}
+	if _, err := fleet.Up(ctx, preview); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the create was to be cancelled, error %v", err)
+	}
+	records, err := h.cluster.Client().CoreV1().Secrets(s.Namespace()).List(t.Context(), metav1.ListOptions{LabelSelector: "owner=helm"})
+	if err != nil || len(records.Items) != 1 {
+		t.Fatalf("%d records of the release, want one; error %v", len(records.Items), err)
+	}
+	if status := records.Items[0].Labels["status"]; status != "failed" {
+		t.Errorf("the release was left %s", status)
+	}
+	if state := h.up(t, program(s)).Stores[s.Name]; !state.Ready {
+		t.Errorf("the store after the next apply is not ready: %v", state.Causes)
+	}
+}
+
 func TestInterruptedDeletionIsNotRepaired(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	helmkube "helm.sh/helm/v3/pkg/kube"
 	helmrelease "helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -208,9 +211,11 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 			return nil, fmt.Errorf("read the kinds of the cluster: %w", err)
 		}
 	}
-	within, stop := lingering(ctx)
+	objects, stop := lingering(ctx, grace)
 	defer stop()
-	requests := &requests{ctx: within}
+	record, stop := lingering(ctx, grace+lastWrite)
+	defer stop()
+	requests := &requests{objects: objects, record: record}
 	cfg := new(action.Configuration)
 	// Helm's log prints whole objects when it cannot decode one, Secrets included: drop it.
 	if err := cfg.Init(e.getter(requests, r.Namespace), r.Namespace, "secret", discard); err != nil {
@@ -230,7 +235,7 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 	}
 	switch {
 	case err != nil:
-		return nil, corrupt(within, cfg, r.Namespace, r.Name, err)
+		return nil, corrupt(record, cfg, r.Namespace, r.Name, err)
 	case rel == nil:
 		return nil, nil
 	}
@@ -264,8 +269,9 @@ func (g getter) ToRESTConfig() (*rest.Config, error) {
 
 // requests are those of one action. Helm's actions take no context, and their errors do not say which request was refused.
 type requests struct {
-	ctx    context.Context
-	failed atomic.Pointer[failedRequest]
+	objects context.Context // ends those about objects of the chart
+	record  context.Context // ends those about the record of a revision
+	failed  atomic.Pointer[failedRequest]
 }
 
 // failedRequest is the first one that got no answer, or else the last one that was refused.
@@ -276,7 +282,11 @@ type failedRequest struct {
 
 func (r *requests) through(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(req *http.Request) (*http.Response, error) {
-		resp, err := contextTransport{r.ctx, next}.RoundTrip(req)
+		ctx := r.objects
+		if strings.HasPrefix(path.Base(req.URL.Path), storage.HelmStorageType) {
+			ctx = r.record
+		}
+		resp, err := contextTransport{ctx, next}.RoundTrip(req)
 		if err != nil || resp.StatusCode >= http.StatusBadRequest && resp.StatusCode != http.StatusNotFound {
 			failed := &failedRequest{text: req.Method + " " + req.URL.Path + nameIn(req), answered: err == nil}
 			if before := r.failed.Load(); before == nil || before.answered {
@@ -308,12 +318,16 @@ type roundTripper func(*http.Request) (*http.Response, error)
 // RoundTrip implements [http.RoundTripper].
 func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// grace is what an action may still take once its caller gives up. An action that is cut off leaves its release pending, one that
-// goes on for longer keeps people waiting for their Ctrl-C.
-const grace = 5 * time.Second
+// Once its caller gives up, an action may go on with the objects of the chart for some time, and has some more to record what became
+// of the revision. One that is cut off before leaves its release pending, one that goes on for longer keeps people waiting for their
+// Ctrl-C.
+const (
+	grace     = 3 * time.Second
+	lastWrite = time.Second
+)
 
 // lingering is a context that ends some time after ctx.
-func lingering(ctx context.Context) (context.Context, func()) {
+func lingering(ctx context.Context, grace time.Duration) (context.Context, func()) {
 	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	release := context.AfterFunc(ctx, func() {
 		timer := time.AfterFunc(grace, cancel)
