@@ -76,7 +76,7 @@ func deployments(number int) *appsv1.DeploymentList {
 				Name: "web", Namespace: fmt.Sprintf("store-shop-%d", i), UID: "6b3a53d3-6c0c-4bd8-a1b2-5d4b52f0c7a1", ResourceVersion: "123456", Labels: labels,
 				ManagedFields: []metav1.ManagedFieldsEntry{{
 					Manager: "storeplatform", Operation: metav1.ManagedFieldsOperationApply, APIVersion: "apps/v1", FieldsType: "FieldsV1",
-					FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:spec":{"f:template":{"f:spec":{"f:containers":{` + strings.Repeat(`"k:{\"name\":\"web\"}":{"f:image":{}},`, 50) + `"f:image":{}}}}}}`)},
+					FieldsV1: metav1.NewFieldsV1(`{"f:spec":{"f:template":{"f:spec":{"f:containers":{` + strings.Repeat(`"k:{\"name\":\"web\"}":{"f:image":{}},`, 50) + `"f:image":{}}}}}}`),
 				}},
 			},
 			Spec: appsv1.DeploymentSpec{
