@@ -100,18 +100,23 @@ func (op *operation) handOut(ctx context.Context, d *desired, next map[string][]
 	return nil
 }
 
-// rotationBegan tells whether an earlier operation began what this one is to do. What one that is done has left behind goes.
+// rotationBegan tells whether an earlier operation began what this one is to do: this very rotation, or one that no operation has ended
+// since. What one that is done has left behind goes, and what one that was rolled back did: the shop works with those passwords.
 func (op *operation) rotationBegan(ctx context.Context, work *storeWork) (bool, error) {
+	record := work.observed.record
 	data, err := op.secretData(ctx, work.desired, blueprint.RotationName)
-	switch {
-	case apierrors.IsNotFound(err):
+	if apierrors.IsNotFound(err) {
 		return false, nil
-	case err != nil:
-		return false, err
-	case string(data["for"]) == work.observed.record.Rotated:
-		return false, op.dropRotation(ctx, work.desired)
 	}
-	return true, nil
+	if err != nil {
+		return false, err
+	}
+	of := string(data["for"])
+	resumed := !record.Operation.Begun().Equal(record.Operation.Started)
+	if of != record.Rotated && (of == work.desired.spec.Rotation || resumed) {
+		return true, nil
+	}
+	return false, op.dropRotation(ctx, work.desired)
 }
 
 // steady makes sure that everything is ready that the last operation left running.

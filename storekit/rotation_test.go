@@ -266,6 +266,32 @@ func (h *harness) killedAfter(t *testing.T, method, path string, p *storekit.Pro
 	return err
 }
 
+// A rotation that is rolled back leaves the shop with the passwords that it handed out: the next one makes others.
+func TestRotationAfterOneThatWasRolledBack(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("twice")
+	s.Rotation = "first"
+	h.up(t, program(s))
+	broken := withEngine(s, func(w *spec.WooCommerce) { w.Registry = "registry.example.com/never-pull" })
+	broken.Rotation = "second"
+	_, err := h.fleet.Up(t.Context(), h.preview(t, program(broken)), storekit.Timeout(45*time.Second))
+	var undone *storekit.UndoneError
+	if !errors.As(err, &undone) {
+		t.Fatalf("The update must fail and be undone: %v", err)
+	}
+	h.up(t, program(s))
+	before, jobs := h.passwords(t, s), h.userJobs(t, s)
+	s.Rotation = "third"
+	h.up(t, program(s))
+	if got := changedKeys(before, h.passwords(t, s)); len(got) != 3 {
+		t.Errorf("changed were %v", got)
+	}
+	if diff := cmp.Diff([]string{"admit wordpress", "retire wordpress_b"}, newJobs(jobs, h.userJobs(t, s))); diff != "" {
+		t.Errorf("Jobs of the rotation (-want +got):\n%s", diff)
+	}
+}
+
 // A shop that is not ready keeps its passwords: it could not be told whether it works with others.
 func TestRotationOfAnUnreadyStore(t *testing.T) {
 	t.Parallel()
