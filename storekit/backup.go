@@ -75,10 +75,17 @@ func (op *operation) protectData(ctx context.Context, work *storeWork) error {
 	}
 	if record.Before != "" && (op.changedData || !work.unreleased()) {
 		op.before = record.Before
+		op.changedData = op.changedData || record.Back != ""
 		return nil
 	}
+	if record.Before != "" { // nothing may go back to it over what was sold since
+		next := *record
+		next.Before = ""
+		if err := op.save(ctx, work, &next); err != nil {
+			return err
+		}
+	}
 	if len(work.upgrades()) == 0 {
-		op.before = record.Before
 		return nil
 	}
 	op.enter(ledger.PhaseBackup)
@@ -95,7 +102,7 @@ func (op *operation) protectData(ctx context.Context, work *storeWork) error {
 // the backup of an operation that got no further is out of date.
 func (w *storeWork) unreleased() bool {
 	record, current := w.observed.record, w.observed.release
-	return record.Previous != nil && record.Restored == record.Previous.RestoreFrom &&
+	return record.Previous != nil && record.Back == "" && record.Restored == record.Previous.RestoreFrom &&
 		current != nil && current.Status == "deployed" && current.Revision == record.Release.Revision
 }
 
@@ -149,8 +156,9 @@ func (op *operation) backUp(ctx context.Context, work *storeWork, reason string)
 	op.decide("backup %s was made: %s", id, backupReasons()[reason])
 	next := *work.observed.record
 	next.Backups = copies
-	if reason == beforeUpgrade || reason == beforeRestore {
-		next.Before = id
+	op.backedUp = true
+	if reason == beforeUpgrade || reason == beforeRestore && (next.Before == "" || len(work.upgrades()) == 0) {
+		next.Before = id // but not data of versions that the way back leads away from
 	}
 	return id, op.save(ctx, work, &next)
 }

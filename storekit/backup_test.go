@@ -293,17 +293,7 @@ func TestBackupOfAnUpgradeThatDidNotBeginIsMadeAgain(t *testing.T) {
 	h := newHarness(t)
 	s := h.woocommerce("again")
 	h.up(t, program(older(s)))
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	preview := h.preview(t, program(s))
-	_, err := h.fleet.Up(ctx, preview, storekit.OnEvent(func(e storekit.Event) {
-		if progress, ok := e.(storekit.StepProgress); ok && progress.Phase == "release" { // the backup is on record
-			cancel()
-		}
-	}))
-	if !errors.Is(err, context.Canceled) {
-		t.Fatalf("want an operation that was interrupted, got %v", err)
-	}
+	h.cancelAt(t, "release", s) // the backup is on record
 	first := h.get(t, s).Backups[0].ID
 	h.up(t, program(s))
 	if diff := cmp.Diff([]string{"backup", "backup", "check"}, h.phases(t, s)); diff != "" {
@@ -311,6 +301,82 @@ func TestBackupOfAnUpgradeThatDidNotBeginIsMadeAgain(t *testing.T) {
 	}
 	if latest := h.get(t, s).Backups[0].ID; latest <= first {
 		t.Errorf("the latest backup is %s, and not one after %s", latest, first)
+	}
+}
+
+// The shop sells on after an upgrade that got no further than its backup: that backup is none of what is there when the data are replaced
+// days later, and nothing to go back to when another update fails.
+func TestBackupOfAnUpgradeThatDidNotBeginIsForgotten(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		then func(t *testing.T, h *harness, s spec.Store, id string)
+		want []string
+	}{
+		"restore": {
+			then: func(t *testing.T, h *harness, s spec.Store, id string) {
+				t.Helper()
+				s.RestoreFrom = id
+				h.up(t, program(s))
+			},
+			want: []string{"backup", "backup", "restore", "check"},
+		},
+		"update": { // which changes no version: there is nothing that it could go back to, and so nothing to check
+			then: func(t *testing.T, h *harness, s spec.Store, _ string) {
+				t.Helper()
+				s.Plan = "premium"
+				h.up(t, program(s))
+			},
+			want: []string{"backup"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s := h.woocommerce(name)
+			h.up(t, program(older(s)))
+			h.cancelAt(t, "release", s)
+			tc.then(t, h, older(s), h.get(t, s).Backups[0].ID)
+			if diff := cmp.Diff(tc.want, h.phases(t, s)); diff != "" {
+				t.Errorf("Jobs on data (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// A rollback that is cut off before the data went back is finished by whoever wants what was there before.
+func TestInterruptedRollbackTakesDataBack(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("back")
+	h.up(t, program(older(s)))
+	h.cancelAt(t, "rollback: restore", withEngine(s, func(w *spec.WooCommerce) { w.Registry = "registry.example.com/crash-loop" }))
+	if diff := cmp.Diff([]string{"backup"}, h.phases(t, s)); diff != "" {
+		t.Fatalf("Jobs on data before the rollback was cut off (-want +got):\n%s", diff)
+	}
+	h.up(t, program(older(s)))
+	if diff := cmp.Diff([]string{"backup", "backup", "restore", "check"}, h.phases(t, s)); diff != "" {
+		t.Errorf("Jobs on data (-want +got):\n%s", diff)
+	}
+	if state := h.get(t, s); !state.Ready || !state.Complete || len(state.Drift) > 0 {
+		t.Errorf("ready %t, complete %t, drift %v, %v", state.Ready, state.Complete, state.Drift, state.Causes)
+	}
+	if !h.preview(t, program(older(s))).Empty() {
+		t.Error("there is still something to do")
+	}
+}
+
+// cancelAt applies a store and cancels that as soon as it says that it is at a phase.
+func (h *harness) cancelAt(t *testing.T, phase string, s spec.Store) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := h.fleet.Up(ctx, h.preview(t, program(s)), storekit.Timeout(2*time.Minute), storekit.OnEvent(func(e storekit.Event) {
+		if progress, ok := e.(storekit.StepProgress); ok && progress.Phase == phase {
+			cancel()
+		}
+	}))
+	if ctx.Err() == nil || err == nil {
+		t.Fatalf("want an operation that was interrupted at %s, got %v", phase, err)
 	}
 }
 

@@ -24,7 +24,7 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 				record.Kept = append(record.Kept, ref.String())
 			}
 		} else if work.observed.lostRecord() { // nothing may treat the shop as one that never was
-			last := work.observed.release
+			last := work.observed.deployed()
 			record.Release.Revision, record.Restored, record.Rotated = last.Revision, work.desired.spec.RestoreFrom, work.desired.spec.Rotation
 			op.decide("the record of the store is lost, but release revision %d is there: its data are kept", last.Revision)
 		}
@@ -38,6 +38,12 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 	}
 	if record.Complete() && record.Release.Revision > 0 {
 		next.Previous = &record.Spec
+	}
+	switch {
+	case op.undoing != "" && op.changedData:
+		next.Back = op.before
+	case op.undoing == "" && !sameSpec(record.Spec, work.desired.spec): // it goes on with what was to be undone, or with something else
+		next.Back = ""
 	}
 	next.Spec = work.desired.spec
 	if record.Operation.Fence != op.lease.Fence { // else it is this operation, which undoes itself

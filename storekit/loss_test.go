@@ -242,6 +242,34 @@ func TestLostRecord(t *testing.T) {
 	}
 }
 
+// A record that is lost after an update that was cut off: the shop is the one of the revision before, and nobody knows whether it may go.
+func TestLostRecordOfAnInterruptedUpdate(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("cut")
+	h.up(t, program(s))
+	renamed := withEngine(s, func(w *spec.WooCommerce) { w.Title = "Beta" })
+	if err := h.killedAfter(t, http.MethodPost, "/secrets", program(renamed)); err == nil { // of the next revision
+		t.Fatal("the update should have been killed")
+	}
+	if state := h.get(t, s); state.Release.Status != "pending-upgrade" {
+		t.Fatalf("the release is %s", state.Release.Status)
+	}
+	if err := h.cluster.Client().CoreV1().Secrets(s.Namespace()).Delete(t.Context(), "storeplatform-record", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.fleet.Destroy(t.Context()); !errors.Is(err, storekit.ErrProtected) {
+		t.Errorf("a shop of which nobody knows whether it may go: %v", err)
+	}
+	renamed.RestoreFrom = "20260101t000000z" // was restored long ago
+	if state := h.up(t, program(renamed)).Stores[s.Name]; !state.Ready {
+		t.Errorf("not ready: %v", state.Causes)
+	}
+	if got := h.phases(t, s); slices.Contains(got, "restore") {
+		t.Errorf("data were restored over those of the shop: %v", got)
+	}
+}
+
 // One store's trouble is not that of the others: neither a kind that is no longer served nor a record that cannot be read.
 func TestTroubleOfOneStoreStaysThere(t *testing.T) {
 	t.Parallel()

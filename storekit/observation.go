@@ -37,7 +37,18 @@ type observation struct {
 
 // lostRecord tells that the shop is there, and its record is not.
 func (o *observation) lostRecord() bool {
-	return o.record == nil && o.release != nil && o.release.Deployed() && !o.terminating()
+	return o.record == nil && o.deployed() != nil && !o.terminating()
+}
+
+// deployed is the latest revision of which everything was sent; nil when there is none. An update that failed leaves it behind one that
+// never was.
+func (o *observation) deployed() *release.Record {
+	for i := len(o.history) - 1; i >= 0; i-- {
+		if o.history[i].Deployed() {
+			return &o.history[i]
+		}
+	}
+	return nil
 }
 
 // terminating tells that the namespace is being deleted.

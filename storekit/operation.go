@@ -42,8 +42,9 @@ type operation struct {
 	undoing   string        // why phases are gone through once more: "rollback"; empty the first time
 	failure   string        // what is being undone
 
-	before      string // id of the backup that was made before data are changed
-	changedData bool   // data are no longer those of that backup
+	before      string // id of the backup that was made before data are changed, by this operation or an earlier attempt
+	backedUp    bool   // this operation has made a backup
+	changedData bool   // data are no longer those of the backup before
 
 	// overtime makes a context for what is to be done once the step has failed. It ends with the time of the step or after d,
 	// whichever is later, and with a cancel or the loss of the lock.
@@ -284,6 +285,9 @@ func (op *operation) leaveIgnored(ctx context.Context, work *storeWork, object *
 // needs tells whether an object must be written: it is missing, differs, or should be another than it was.
 func (op *operation) needs(work *storeWork, key string) bool {
 	if work.observed.record == nil || work.drift == nil {
+		return true
+	}
+	if _, present := work.observed.items[key]; !present { // such as an Ingress that a failed update has taken away
 		return true
 	}
 	return slices.Contains(work.drift.apply, key) || work.observed.entry(key).Desired != work.desired.digests[key]

@@ -114,7 +114,7 @@ func (op *operation) finishRestore(ctx context.Context, work *storeWork) error {
 
 // restoreData replaces the data by the backup that the store asks for. It is done once: the record says of which.
 func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
-	if op.undoing != "" {
+	if op.goesBack(work) {
 		return op.takeDataBack(ctx, work)
 	}
 	from, record := work.toRestore(), work.observed.record
@@ -122,7 +122,7 @@ func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
 		return nil
 	}
 	op.enter(ledger.PhaseRestore)
-	if record.Release.Revision > 0 && record.Before == "" { // there is a shop with data
+	if record.Release.Revision > 0 && record.Restoring == "" && !op.backedUp { // there is a shop with data, and they are whole
 		if _, err := op.backUp(ctx, work, beforeRestore); err != nil {
 			return fmt.Errorf("nothing was restored, for what is there could not be backed up: %w", err)
 		}
@@ -132,6 +132,12 @@ func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
 		return err
 	}
 	return op.unpause(ctx, work.desired)
+}
+
+// goesBack tells whether a store is on its way back to what it was before a failed update: in a rollback, or in an operation that
+// finishes one which was interrupted before the data went back.
+func (op *operation) goesBack(work *storeWork) bool {
+	return op.undoing != "" || work.observed.record.Back != ""
 }
 
 // restore replaces the data by a backup of this store or of another one, and leaves the shop paused.
@@ -198,7 +204,7 @@ func (op *operation) setUpBegan(ctx context.Context, d *desired) (bool, error) {
 func (op *operation) replaceData(ctx context.Context, work *storeWork, from string) error {
 	d := work.desired
 	_, id := spec.Store{RestoreFrom: from}.RestoreSource()
-	if made := work.observed.record.Backups; len(made) > 0 && !slices.ContainsFunc(made, func(b spec.BackupCopy) bool { return b.ID == id }) {
+	if made := work.observed.backups(); len(made) > 0 && !slices.ContainsFunc(made, func(b spec.BackupCopy) bool { return b.ID == id }) {
 		return fmt.Errorf("backup %s is no longer there, and nothing was changed. There are: %s", id, strings.Join(idsOf(made), ", "))
 	}
 	if err := op.pause(ctx, d); err != nil {
@@ -206,7 +212,7 @@ func (op *operation) replaceData(ctx context.Context, work *storeWork, from stri
 	}
 	next := *work.observed.record
 	next.Restoring = from
-	if op.undoing != "" { // what was restored by the operation that failed goes again
+	if op.goesBack(work) { // what was restored by the operation that failed goes again
 		next.Restored = d.spec.RestoreFrom
 	}
 	if err := op.save(ctx, work, &next); err != nil {
@@ -227,7 +233,7 @@ func (op *operation) replaceData(ctx context.Context, work *storeWork, from stri
 		return err
 	}
 	next = *work.observed.record
-	next.Restoring = ""
+	next.Restoring, next.Back = "", ""
 	if from == d.spec.RestoreFrom { // and not what an earlier operation was to restore
 		next.Restored = from
 	}

@@ -118,6 +118,28 @@ func TestFailedUpdate(t *testing.T) {
 	}
 }
 
+// A failed update that took the host away brings the Ingress back with it.
+func TestRollbackBringsTheHostBack(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("host")
+	s.Host = "www." + h.name + ".example.test"
+	h.up(t, program(s))
+	bad := withEngine(s, func(w *spec.WooCommerce) { w.Registry = "registry.example.com/never-pull" })
+	bad.Host = ""
+	_, err := h.fleet.Up(t.Context(), h.preview(t, program(bad)), storekit.Timeout(45*time.Second))
+	var undone *storekit.UndoneError
+	if !errors.As(err, &undone) {
+		t.Fatalf("The update must fail and be undone: %v", err)
+	}
+	if _, err := h.cluster.Client().NetworkingV1().Ingresses(s.Namespace()).Get(t.Context(), "store", metav1.GetOptions{}); err != nil {
+		t.Errorf("the shop cannot be reached: %v", err)
+	}
+	if again := h.preview(t, program(s)); !again.Empty() {
+		t.Errorf("the earlier specification is not what is there:\n%s", again)
+	}
+}
+
 // An update whose time runs out is undone without waiting for what was there before.
 func TestUpdateThatRunsOutIsUndoneInTime(t *testing.T) {
 	t.Parallel()

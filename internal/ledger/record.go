@@ -59,6 +59,9 @@ type Record struct {
 	// part: until the restore has ended well the data are not whole.
 	Restoring string `json:"restoring,omitempty"`
 
+	// Back is the backup that a rollback has not brought back yet: the data may be those of what failed.
+	Back string `json:"back,omitempty"`
+
 	Environment *blueprint.Environment `json:"environment,omitempty"` // that the objects were made for
 
 	Past []Operation `json:"past,omitempty"` // journals of the operations before the last one, oldest first
