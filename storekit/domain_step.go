@@ -109,7 +109,7 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 	}
 	step.run = func(ctx context.Context, op *operation) error {
 		op.enter("ownership")
-		if err := f.client.ledger.ClaimHost(ctx, want); err != nil {
+		if err := f.client.ledger.ClaimHost(ctx, want, op.waitForHolder); err != nil {
 			return hostError(err)
 		}
 		op.enter(ledger.PhaseExpose)
@@ -147,7 +147,8 @@ func (f *Fleet) claimedBy(ctx context.Context, claim *ledger.Claim) error {
 }
 
 // CheckHost asks whether a store, or a domain of it, can have a host: a [*HostClaimedError] when another store has it. What the store
-// itself has of it, it may give up. An account that must not read claims learns of them at the apply.
+// itself has of it, it may give up. An account that must not read claims learns of them at the apply, and so does one that comes while
+// the other store is about to be made: who is at work on it is asked for a sign of life, which takes time.
 func (f *Fleet) CheckHost(ctx context.Context, d spec.Domain) error {
 	claim, err := f.client.ledger.Host(ctx, spec.NormalHost(d.Host))
 	switch {

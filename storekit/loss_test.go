@@ -20,6 +20,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -359,36 +360,95 @@ func TestChartsStayInTheirNamespace(t *testing.T) {
 	}
 }
 
-func TestHostOfAStoreThatIsGoneIsFree(t *testing.T) {
-	t.Parallel()
-	h := newHarness(t)
-	s, next := h.failing(t, "first", deployment(1, "", wellImage)), h.failing(t, "next", deployment(1, "", wellImage))
-	s.Host, next.Host = h.name+".example.test", h.name+".example.test"
-	for _, one := range []*spec.Store{&s, &next} {
-		engine, _ := one.Engine.(spec.Chart)
+// exposed gives stores of charts one host, which only one of them can have.
+func (h *harness) exposed(stores ...*spec.Store) {
+	for _, s := range stores {
+		engine, _ := s.Engine.(spec.Chart)
 		engine.Service, engine.Port = "web", 80
-		one.Engine = engine
+		s.Engine, s.Host = engine, h.name+".example.test"
 	}
-	h.up(t, program(s))
-	preview, err := h.fleet.Preview(t.Context(), program(next), storekit.NoPrune())
-	if err == nil {
-		_, err = h.fleet.Up(t.Context(), preview)
-	}
-	if !errors.Is(err, storekit.ErrHostClaimed) {
-		t.Fatalf("a host of a store that is there: %v", err)
-	}
+}
+
+// deleteNamespace deletes the namespace of a store by hand, and waits until it is gone.
+func (h *harness) deleteNamespace(t *testing.T, s spec.Store) {
+	t.Helper()
 	namespaces := h.cluster.Client().CoreV1().Namespaces()
 	if err := namespaces.Delete(t.Context(), s.Namespace(), metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	err = wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		_, err := namespaces.Get(ctx, s.Namespace(), metav1.GetOptions{})
 		return apierrors.IsNotFound(err), nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.up(t, program(next))
+}
+
+// hold gives the lock of a store to somebody else.
+func (h *harness) hold(t *testing.T, s spec.Store, holder string) {
+	t.Helper()
+	patch := []byte(`{"spec":{"holderIdentity":"` + holder + `"}}`)
+	leases := h.cluster.Client().CoordinationV1().Leases(systemNamespace)
+	if _, err := leases.Patch(t.Context(), "store."+h.name+"."+s.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestHostOfAStoreThatIsGoneIsFree(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason string
+		holder string // of the lock that the store has left
+	}{
+		"idle":   {reason: "nobody worked on it"},
+		"killed": {reason: "a process that died keeps the lock until somebody takes it over, and nobody ever will", holder: "somebody@elsewhere/1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s, next := h.failing(t, "first", deployment(1, "", wellImage)), h.failing(t, "next", deployment(1, "", wellImage))
+			h.exposed(&s, &next)
+			h.up(t, program(s))
+			preview, err := h.fleet.Preview(t.Context(), program(next), storekit.NoPrune())
+			if err == nil {
+				_, err = h.fleet.Up(t.Context(), preview)
+			}
+			if !errors.Is(err, storekit.ErrHostClaimed) {
+				t.Fatalf("a host of a store that is there: %v", err)
+			}
+			if tc.holder != "" {
+				h.hold(t, s, tc.holder)
+			}
+			h.deleteNamespace(t, s)
+			if state := h.up(t, program(next)).Stores[next.Name]; !state.Ready {
+				t.Errorf("%s: the next store that has the host is not ready: %v", tc.reason, state.Causes)
+			}
+		})
+	}
+}
+
+// A store claims its host before it has a namespace: whoever is at work on it shows that by the lock.
+func TestHostOfAStoreThatIsAboutToBeMade(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s, next := h.failing(t, "first", deployment(1, "", wellImage)), h.failing(t, "next", deployment(1, "", wellImage))
+	h.exposed(&s, &next)
+	h.up(t, program(s))
+	h.deleteNamespace(t, s)
+	h.hold(t, s, "somebody@elsewhere/1")
+	preview, err := h.fleet.Preview(t.Context(), program(next), storekit.NoPrune())
+	if err != nil {
+		t.Fatalf("a preview does not wait to see who lives: %v", err)
+	}
+	_, err = h.fleet.Up(t.Context(), preview, storekit.OnEvent(func(e storekit.Event) {
+		if progress, ok := e.(storekit.StepProgress); ok && len(progress.Waiting) > 0 && progress.Waiting[0].Code == "locked" {
+			h.hold(t, s, "somebody@elsewhere/2")
+		}
+	}))
+	if !errors.Is(err, storekit.ErrHostClaimed) {
+		t.Errorf("a host of a store that somebody is about to make: %v", err)
+	}
 }
 
 // `helm uninstall --keep-history` leaves a release that Helm itself does not upgrade.

@@ -144,7 +144,7 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 	d, o := work.desired, work.observed
 	op.enter("ownership")
 	if host := d.spec.Host; host != "" {
-		if err := op.fleet.client.ledger.ClaimHost(ctx, op.fleet.claim(d.spec.Name, host, "store")); err != nil {
+		if err := op.fleet.client.ledger.ClaimHost(ctx, op.fleet.claim(d.spec.Name, host, "store"), op.waitForHolder); err != nil {
 			return hostError(err)
 		}
 	}

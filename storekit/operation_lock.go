@@ -26,12 +26,7 @@ func (op *operation) locked(ctx context.Context, step Step, deadline time.Time) 
 		return step.run(timed, op)
 	}
 	op.phase = "lock"
-	lease, err := op.fleet.client.ledger.Acquire(timed, op.fleet.name, op.target.Name, holder(), func(locked *LockedError) {
-		op.enter("lock", spec.Cause{
-			Code: "locked", Object: spec.ObjectRef{Kind: "Store", Name: op.target.Name},
-			Message: fmt.Sprintf("a sign of life of %s, who has the lock since %s", locked.Holder, locked.Since.UTC().Format(time.RFC3339)),
-		})
-	})
+	lease, err := op.fleet.client.ledger.Acquire(timed, op.fleet.name, op.target.Name, holder(), op.waitForHolder)
 	if err != nil {
 		return err
 	}
@@ -62,6 +57,14 @@ func (op *operation) locked(ctx context.Context, step Step, deadline time.Time) 
 		op.warn("the lock could not be given back and expires by itself: %v", failed)
 	}
 	return err
+}
+
+// waitForHolder tells that the operation waits to see whether the holder of a lock is dead.
+func (op *operation) waitForHolder(locked *LockedError) {
+	op.enter(op.phase, spec.Cause{
+		Code: "locked", Object: spec.ObjectRef{Kind: "Store", Name: locked.Store},
+		Message: fmt.Sprintf("a sign of life of %s, who has the lock since %s", locked.Holder, locked.Since.UTC().Format(time.RFC3339)),
+	})
 }
 
 // decide notes what is done about what an interrupted operation has left.

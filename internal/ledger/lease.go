@@ -64,7 +64,7 @@ func (l *Ledger) Acquire(ctx context.Context, fleet, store, holder string, waiti
 	if err := l.ensureNamespace(ctx); err != nil {
 		return nil, err
 	}
-	lease := &Lease{client: l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace)}
+	lease := &Lease{client: l.leases()}
 	held, err := l.take(ctx, lease, fleet, store, holder, waiting)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -111,7 +111,7 @@ func (l *Ledger) take(ctx context.Context, lease *Lease, fleet, store, holder st
 			return nil, err
 		}
 		if lease.TakenFrom = holderOf(seen); lease.TakenFrom != "" {
-			if err := l.awaitDeath(ctx, lease.client, seen, fleet, store, waiting); err != nil {
+			if err := l.awaitDeath(ctx, seen, fleet, store, waiting); err != nil {
 				return nil, err
 			}
 		}
@@ -147,12 +147,12 @@ func (l *Lease) free(ctx context.Context) error {
 
 // awaitDeath returns when nothing has changed about a lease for as long as it lasts, and fails with [LockedError] as soon as
 // something does.
-func (l *Ledger) awaitDeath(ctx context.Context, client coordinationclient.LeaseInterface, seen *coordinationv1.Lease, fleet, store string, waiting func(*LockedError)) error {
+func (l *Ledger) awaitDeath(ctx context.Context, seen *coordinationv1.Lease, fleet, store string, waiting func(*LockedError)) error {
 	waiting(lockedBy(fleet, store, seen))
 	begun := time.Now()
 	var locked error
 	err := wait.PollUntilContextCancel(ctx, time.Second, false, func(ctx context.Context) (bool, error) {
-		now, err := client.Get(ctx, seen.Name, metav1.GetOptions{})
+		now, err := l.leases().Get(ctx, seen.Name, metav1.GetOptions{})
 		switch {
 		case apierrors.IsNotFound(err):
 			locked = lockedBy(fleet, store, seen)
@@ -225,6 +225,10 @@ func (l *Lease) end(ctx context.Context, giveUp func() error) error {
 		return nil
 	}
 	return fmt.Errorf("give up lease %s in namespace %s: %w", l.held.Name, blueprint.SystemNamespace, err)
+}
+
+func (l *Ledger) leases() coordinationclient.LeaseInterface {
+	return l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace)
 }
 
 func leaseName(fleet, store string) string { return "store." + fleet + "." + store }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	coordinationv1 "k8s.io/api/coordination/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,8 +42,9 @@ type Claim struct {
 }
 
 // ClaimHost takes a host for a store. The name of the record is made from the host, so of two that try at once the API server
-// lets one pass; the other gets [ErrClaimed]. A claim of a store that is no more counts for nothing.
-func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
+// lets one pass; the other gets [ErrClaimed]. A claim of a store that is no more counts for nothing. waiting is called before it
+// waits for a sign of life of somebody who may be about to make the store that has the host.
+func (l *Ledger) ClaimHost(ctx context.Context, claim Claim, waiting func(*LockedError)) error {
 	object := claim.configMap()
 	err := l.create(ctx, object)
 	if !apierrors.IsAlreadyExists(err) {
@@ -57,11 +59,11 @@ func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
 	case *existing == claim:
 		return nil
 	}
-	lives, err := l.Lives(ctx, *existing)
+	needed, err := l.needed(ctx, *existing, waiting)
 	switch {
 	case err != nil:
 		return err
-	case lives:
+	case needed:
 		return fmt.Errorf("%w: %s belongs to store %q of fleet %q (%s)", ErrClaimed, claim.Host, existing.Store, existing.Fleet, existing.Holder)
 	}
 	if err := l.cluster.Delete(ctx, kube.RefOf(object), uid); err != nil {
@@ -70,16 +72,39 @@ func (l *Ledger) ClaimHost(ctx context.Context, claim Claim) error {
 	return l.create(ctx, object)
 }
 
-// Lives tells whether the store that a host belongs to is there, or somebody works on it: a store claims its host before it has a
-// namespace, under its lock. A claim of one that does not live counts for nothing.
-func (l *Ledger) Lives(ctx context.Context, claim Claim) (bool, error) {
-	lease, err := l.cluster.Typed.CoordinationV1().Leases(blueprint.SystemNamespace).Get(ctx, leaseName(claim.Fleet, claim.Store), metav1.GetOptions{})
-	switch {
-	case err == nil && holderOf(lease) != "":
-		return true, nil
-	case err != nil && !apierrors.IsNotFound(err):
+// needed tells whether the store that a host belongs to is there, or about to be: it claims its host before it has a namespace,
+// under its lock. A holder that died has the lock as well, for ever, so one without a namespace must give a sign of life.
+func (l *Ledger) needed(ctx context.Context, claim Claim, waiting func(*LockedError)) (bool, error) {
+	held, lives, err := l.look(ctx, claim)
+	if err != nil || lives || held == nil {
+		return lives, err
+	}
+	var changed *LockedError
+	err = l.awaitDeath(ctx, held, claim.Fleet, claim.Store, waiting)
+	if err != nil && !errors.As(err, &changed) {
 		return false, err
 	}
+	held, lives, err = l.look(ctx, claim) // the namespace may have been the last that a dead holder made
+	return lives || held != nil && changed != nil, err
+}
+
+// look returns the lock of a store if somebody holds it, and whether the store is there. In this order: once the lock is given back,
+// the namespace of a store that was made is there.
+func (l *Ledger) look(ctx context.Context, claim Claim) (held *coordinationv1.Lease, lives bool, err error) {
+	lease, err := l.leases().Get(ctx, leaseName(claim.Fleet, claim.Store), metav1.GetOptions{})
+	switch {
+	case err == nil && holderOf(lease) != "":
+		held = lease
+	case err != nil && !apierrors.IsNotFound(err):
+		return nil, false, err
+	}
+	lives, err = l.Lives(ctx, claim)
+	return held, lives, err
+}
+
+// Lives tells whether the store that a host belongs to is there. One that is not may be about to be made: [Ledger.ClaimHost] finds
+// out.
+func (l *Ledger) Lives(ctx context.Context, claim Claim) (bool, error) {
 	namespace, err := l.cluster.Get(ctx, spec.ObjectRef{APIVersion: "v1", Kind: "Namespace", Name: spec.NamespaceOf(claim.Store)})
 	if apierrors.IsNotFound(err) {
 		return false, nil
