@@ -55,14 +55,16 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 	if err := op.clearFailedJobs(ctx, d); err != nil {
 		return err
 	}
+	lastDone := o.record.Release.Revision
 	if d.revision > 0 {
 		op.enter(ledger.PhaseRollback)
-		if _, err := helm.Rollback(ctx, d.request.Namespace, d.request.Name, d.revision); err != nil {
+		if _, err := helm.Rollback(ctx, d.request.Namespace, d.request.Name, d.revision, lastDone); err != nil {
 			return err
 		}
 		return op.repairChart(ctx, work)
 	}
 	request := d.request
+	request.Keep = lastDone
 	request.Adjust = func(object *unstructured.Unstructured) error {
 		if work.observed.keeps(object.GetKind() + "/" + object.GetName()) {
 			keep(object)

@@ -1,6 +1,7 @@
 package storekit_test
 
 import (
+	"context"
 	"errors"
 	"os"
 	"slices"
@@ -344,5 +345,62 @@ func TestCorruptReleaseRecord(t *testing.T) {
 	}
 	if state := h.up(t, program(next)).Stores[s.Name]; !state.Ready || state.Release.Status != "deployed" {
 		t.Errorf("the store after its record was deleted: %+v", state.Release)
+	}
+}
+
+// Every attempt of an operation makes a revision, and Helm keeps five: the one to go back to must outlive attempts that were cut off.
+func TestRevisionToGoBackToOutlivesAttempts(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		reason string
+		change func(t *testing.T, h *harness, s *spec.Store) // what is tried again and again
+		undone bool                                          // it fails in the end
+		image  string
+	}{
+		"update": {
+			reason: "what became ready last comes back", undone: true, image: "registry.example.com/web:2",
+			change: func(t *testing.T, h *harness, s *spec.Store) {
+				t.Helper()
+				s.Engine = h.failing(t, "cut", deployment(40, "", "image: registry.example.com/web:3,")).Engine
+			},
+		},
+		"rollback": {
+			reason: "the revision that the store asks for is there to the end", image: "registry.example.com/web:1",
+			change: func(_ *testing.T, _ *harness, s *spec.Store) { s.RollbackTo = 1 },
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s := h.failing(t, "cut", deployment(1, "", wellImage))
+			h.up(t, program(s))
+			s.Engine = h.failing(t, "cut", deployment(1, "", "image: registry.example.com/web:2,")).Engine
+			h.up(t, program(s))
+			tc.change(t, h, &s)
+			for attempt := range 5 {
+				preview := h.preview(t, program(s))
+				ctx, cancel := context.WithCancel(t.Context())
+				_, err := h.fleet.Up(ctx, preview, storekit.OnEvent(func(e storekit.Event) {
+					if progress, ok := e.(storekit.StepProgress); ok && progress.Phase == "ready" {
+						cancel()
+					}
+				}))
+				cancel()
+				if !errors.Is(err, context.Canceled) {
+					t.Fatalf("attempt %d: want it cut off, got %v", attempt, err)
+				}
+			}
+			_, err := h.tryUp(t.Context(), program(s))
+			var undone *storekit.UndoneError
+			if errors.As(err, &undone) != tc.undone || !tc.undone && err != nil {
+				t.Fatalf("%s: undone %t, want %t: %v", tc.reason, !tc.undone, tc.undone, err)
+			}
+			if got := h.image(t, s); got != tc.image {
+				t.Errorf("%s: want %s, got %s", tc.reason, tc.image, got)
+			}
+			if history := h.get(t, s).Release.History; len(history) > 5 {
+				t.Errorf("the history is not bounded: %+v", history)
+			}
+		})
 	}
 }

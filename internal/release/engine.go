@@ -33,9 +33,6 @@ var (
 	ErrPending  = errors.New("an earlier operation on the release did not finish")
 )
 
-// maxHistory bounds the release records of a store, each of which is a Secret.
-const maxHistory = 5
-
 // Record is a revision of a release as it is.
 type Record struct {
 	Name         string
@@ -112,8 +109,10 @@ func (e *Engine) Upgrade(ctx context.Context, r Request) (*Record, error) {
 		upgrade.PostRenderer = finisher{r.Labels, r.Adjust}
 		upgrade.Labels = merged(r.Labels, r.Chart.labels())
 		upgrade.ResetValues = true // else empty values mean "those of last time"
-		upgrade.MaxHistory = maxHistory
 		upgrade.Timeout = actionTimeout
+		if err := makeRoom(cfg, r.Name, r.Keep); err != nil {
+			return nil, err
+		}
 		return upgrade.Run(r.Name, parsed, values)
 	})
 }

@@ -2,11 +2,13 @@ package release
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"helm.sh/helm/v3/pkg/action"
 	helmrelease "helm.sh/helm/v3/pkg/release"
+	"helm.sh/helm/v3/pkg/storage/driver"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
@@ -90,17 +92,50 @@ func (e *Engine) Revision(ctx context.Context, namespace, name string, number in
 }
 
 // Rollback makes a new revision that has what an earlier one had. What others may change is set back too: Helm sends the
-// manifest of that revision as it was.
-func (e *Engine) Rollback(ctx context.Context, namespace, name string, number int) (*Record, error) {
+// manifest of that revision as it was. It can be repeated: that revision outlives the bound of the history, and so does keep.
+func (e *Engine) Rollback(ctx context.Context, namespace, name string, number, keep int) (*Record, error) {
 	return e.run(ctx, Request{Name: name, Namespace: namespace}, func(cfg *action.Configuration) (*helmrelease.Release, error) {
 		rollback := action.NewRollback(cfg)
 		rollback.Version = number
 		rollback.DisableHooks = true
-		rollback.MaxHistory = maxHistory
 		rollback.Timeout = actionTimeout
+		if err := makeRoom(cfg, name, number, keep); err != nil {
+			return nil, err
+		}
 		if err := rollback.Run(name); err != nil {
 			return nil, err
 		}
 		return cfg.Releases.Last(name)
 	})
+}
+
+// maxHistory bounds the release records of a store, each of which is a Secret.
+const maxHistory = 5
+
+// makeRoom removes the oldest revisions, so that there are at most [maxHistory] with the next one. The last that is deployed stays,
+// and those to keep: Helm's own bound knows nothing of a revision to go back to, and loses it to attempts that never became ready.
+// Like Helm's it comes before the action: where it fails, nothing else has changed, and the next attempt goes on with it.
+func makeRoom(cfg *action.Configuration, name string, keep ...int) error {
+	history, err := cfg.Releases.History(name)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(history, func(a, b *helmrelease.Release) int { return a.Version - b.Version })
+	for _, rel := range slices.Backward(history) {
+		if rel.Info.Status == helmrelease.StatusDeployed {
+			keep = append(keep, rel.Version)
+			break
+		}
+	}
+	surplus := len(history) - (maxHistory - 1)
+	for _, rel := range history {
+		if surplus <= 0 || slices.Contains(keep, rel.Version) {
+			continue
+		}
+		if _, err := cfg.Releases.Delete(name, rel.Version); err != nil && !errors.Is(err, driver.ErrReleaseNotFound) {
+			return fmt.Errorf("remove revision %d of release %s: %w", rel.Version, name, err)
+		}
+		surplus--
+	}
+	return nil
 }

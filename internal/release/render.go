@@ -26,6 +26,9 @@ type Request struct {
 	Values    map[string]any
 	Labels    map[string]string // put on every object and pod template, so that they are found again
 
+	// Keep is a revision that outlives the bound of the history: the one to go back to. 0 = none.
+	Keep int
+
 	// Adjust changes an object of the chart before it is sent. What it does is in no digest and in no [Rendered]. Nil = nothing.
 	Adjust func(*unstructured.Unstructured) error
 }
