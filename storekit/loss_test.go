@@ -57,13 +57,13 @@ func (h *harness) disturbed(t *testing.T, disturb func(req *http.Request, send h
 	return h.connect(t, config)
 }
 
-func upWith(t *testing.T, fleet *storekit.Fleet, s spec.Store) (*storekit.Result, error) {
+func upWith(t *testing.T, fleet *storekit.Fleet, s spec.Store, opts ...storekit.RunOption) (*storekit.Result, error) {
 	t.Helper()
-	preview, err := fleet.Preview(t.Context(), program(s))
+	preview, err := fleet.Preview(t.Context(), program(s), opts...)
 	if err != nil {
 		t.Fatalf("Preview: %v", err)
 	}
-	return fleet.Up(t.Context(), preview, storekit.Timeout(time.Minute))
+	return fleet.Up(t.Context(), preview, append(opts, storekit.Timeout(time.Minute))...)
 }
 
 func TestVolumesFromTemplatesOutliveTheStore(t *testing.T) {

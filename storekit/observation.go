@@ -32,6 +32,7 @@ type observation struct {
 	history    []release.Record           // every revision on record, oldest first
 	quota      map[string]Usage
 	backupRuns []backupRun // as long as their pods are kept
+	handovers  []handover  // as long as their Jobs are kept
 	warnings   []string    // how it was read, where that is worth a word
 }
 
@@ -71,6 +72,7 @@ func (f *Fleet) queries(namespace string) []kube.SnapshotQuery {
 		all = append(all, query(kind, ours))
 	}
 	all[slices.Index(guardKinds(), "ResourceQuota")].Keep = keepUsage
+	all[slices.IndexFunc(all, func(q kube.SnapshotQuery) bool { return q.Kind.Kind == "Job" })].Keep = keepHandover
 	secrets := query("Secret", ours)
 	secrets.Metadata, secrets.Keep = true, keepRelease
 	records := query("Secret", map[string]string{blueprint.LabelFleet: f.name, blueprint.LabelRecord: "store"})
@@ -261,6 +263,8 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 			maps.Copy(o.quota, kept)
 		case backupRun:
 			o.backupRuns = append(o.backupRuns, kept)
+		case handover:
+			o.handovers = append(o.handovers, kept)
 		}
 		if item.Ref.Kind == "Pod" {
 			continue
@@ -282,11 +286,15 @@ func (f *Fleet) observed(namespace *unstructured.Unstructured, items []kube.Item
 	return o, nil
 }
 
-// strangers are the quotas, limits and policies in the namespace that are not known to be ours.
+// strangers are the quotas, limits and policies in the namespace that are not known to be ours. What lets another store get a backup
+// is that store's business for as long as there is a Job for it.
 func (o *observation) strangers(known func(key string) bool) []kube.Item {
 	var out []kube.Item
 	for key, item := range o.items {
-		if slices.Contains(guardKinds(), item.Ref.Kind) && !known(key) && !o.keeps(key) {
+		lent := item.Ref.Kind == "NetworkPolicy" && slices.ContainsFunc(o.handovers, func(h handover) bool {
+			return item.Ref.Name == blueprint.TransferName(h.receiver)
+		})
+		if slices.Contains(guardKinds(), item.Ref.Kind) && !lent && !known(key) && !o.keeps(key) {
 			out = append(out, item)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -26,6 +27,7 @@ type storeJob struct {
 	receiver string          // store that the Job hands a backup to
 	env      []corev1.EnvVar // beside that of the chart
 	anywhere bool            // need not run beside the shop, whose pods are away
+	deadline time.Duration   // after its begin; 0 = that of the chart
 }
 
 // jobRetention is how long a Job stays when it is over, in seconds: long enough to be looked at.
@@ -91,6 +93,10 @@ func (j storeJob) from(template *batchv1.CronJob) *batchv1.Job {
 	retention := jobRetention
 	spec := *template.Spec.JobTemplate.Spec.DeepCopy()
 	spec.TTLSecondsAfterFinished = &retention
+	if j.deadline > 0 {
+		seconds := int64(j.deadline/time.Second) + 1
+		spec.ActiveDeadlineSeconds = &seconds
+	}
 	pod := &spec.Template
 	pod.Labels = maps.Clone(pod.Labels)
 	pod.Labels[blueprint.LabelPhase] = j.phase
@@ -108,17 +114,22 @@ func (j storeJob) from(template *batchv1.CronJob) *batchv1.Job {
 	data.Env = append(data.Env, j.env...)
 	labels := maps.Clone(template.Spec.JobTemplate.Labels)
 	labels[blueprint.LabelPhase] = j.phase
+	if j.receiver != "" {
+		labels[blueprint.LabelReceiver] = j.receiver
+	}
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Name: j.name, Namespace: template.Namespace, Labels: labels}, Spec: spec}
 }
 
-// endJobs ends the Jobs that interrupted operations have left, for two must not work on the same data.
+// endJobs ends the Jobs that interrupted operations have left, for two must not work on the same data. One that hands out a backup is
+// for the store that gets it to end: it only reads.
 func (op *operation) endJobs(ctx context.Context, namespace string) error {
 	jobs, err := op.jobs(ctx, namespace)
 	if err != nil {
 		return err
 	}
 	return op.deleteJobs(ctx, slices.DeleteFunc(jobs, func(job batchv1.Job) bool {
-		return finished(job) || metav1.GetControllerOf(&job) != nil || job.Labels[blueprint.LabelPhase] == ""
+		phase := job.Labels[blueprint.LabelPhase]
+		return finished(job) || metav1.GetControllerOf(&job) != nil || phase == "" || phase == blueprint.PhaseServe
 	}))
 }
 

@@ -7,11 +7,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
@@ -20,15 +21,21 @@ import (
 
 // fetchBackup copies a backup of another store of the fleet to the volume of this one. A Job there hands it to a Job here; two network
 // policies and a token that both know let it pass, for as long as it takes.
+//
+// It works in the namespace of the other store without the lock of that one, whose operations leave alone what is there for as long as
+// the Job is: see [operation.endJobs] and [observation.strangers]. So the policies come after it.
 func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id string) (err error) {
 	to := work.desired.spec
 	from := spec.Store{Name: store}
-	objects := blueprint.Transfer(op.fleet.name, from, to)
+	if err := op.endServing(ctx, from.Namespace(), to.Name); err != nil {
+		return err
+	}
+	policies, secrets := blueprint.Transfer(op.fleet.name, from, to)
 	defer func() {
 		tail, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 		defer cancel()
-		for _, object := range objects {
-			if failed := op.fleet.client.kube.Delete(tail, kube.RefOf(object), ""); failed != nil && !apierrors.IsNotFound(failed) {
+		for _, object := range slices.Concat(policies, secrets) {
+			if failed := op.fleet.client.kube.Delete(tail, kube.RefOf(object), ""); failed != nil {
 				err = errors.Join(err, failed)
 			}
 		}
@@ -37,11 +44,9 @@ func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id
 	if _, err := rand.Read(token); err != nil {
 		return fmt.Errorf("generate a token: %w", err)
 	}
-	for _, object := range objects {
-		if object.GetKind() == "Secret" {
-			object.Object["data"] = map[string]any{blueprint.TransferToken: encode(hex.EncodeToString(token))}
-		}
-		if _, err := op.fleet.client.kube.Apply(ctx, object); err != nil {
+	for _, secret := range secrets {
+		secret.Object["data"] = map[string]any{blueprint.TransferToken: encode(hex.EncodeToString(token))}
+		if _, err := op.fleet.client.kube.Apply(ctx, secret); err != nil {
 			return err
 		}
 	}
@@ -51,12 +56,20 @@ func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id
 	serve := storeJob{
 		name: serveName(op.started, to.Name), phase: blueprint.PhaseServe, args: []string{"serve"}, env: env, receiver: to.Name,
 	}
+	if end, bounded := ctx.Deadline(); bounded { // nobody asks for the backup after that
+		serve.deadline = time.Until(end)
+	}
 	if err := op.startJob(ctx, from.Namespace(), serve); err != nil {
 		return err
 	}
 	address, err := op.awaitAddress(ctx, from.Namespace(), serve.name)
 	if err != nil {
 		return err
+	}
+	for _, policy := range policies {
+		if _, err := op.fleet.client.kube.Apply(ctx, policy); err != nil {
+			return err
+		}
 	}
 	fetch := storeJob{
 		name: "fetch-" + spec.BackupID(op.started), phase: blueprint.PhaseFetch, args: []string{"fetch"}, anywhere: true,
@@ -69,6 +82,28 @@ func (op *operation) fetchBackup(ctx context.Context, work *storeWork, store, id
 	next := *work.observed.record
 	next.Backups = parseBackups(said)
 	return op.save(ctx, work, &next)
+}
+
+// endServing ends the Jobs in a namespace that were to hand a backup to a store whose operation was interrupted.
+func (op *operation) endServing(ctx context.Context, namespace, receiver string) error {
+	jobs, err := op.jobs(ctx, namespace)
+	if err != nil {
+		return err
+	}
+	return op.deleteJobs(ctx, slices.DeleteFunc(jobs, func(job batchv1.Job) bool {
+		return finished(job) || job.Labels[blueprint.LabelPhase] != blueprint.PhaseServe || job.Labels[blueprint.LabelReceiver] != receiver
+	}))
+}
+
+// handover is a Job that hands a backup to another store, or did so.
+type handover struct{ receiver string }
+
+// keepHandover keeps who gets a backup from a Job, and nothing of another Job.
+func keepHandover(live metav1.Object) (any, error) {
+	if labels := live.GetLabels(); labels[blueprint.LabelPhase] == blueprint.PhaseServe {
+		return handover{labels[blueprint.LabelReceiver]}, nil
+	}
+	return nil, nil
 }
 
 // serveName is the name of the Job that hands out a backup. Several stores may get one in the same second; the name of the receiver may

@@ -20,7 +20,7 @@ const (
 	LabelRecord = "storeplatform.io/record" // on records: "store", "plan", "host"
 	LabelPhase  = "storeplatform.io/phase"  // what a Job does, see the phases
 
-	LabelReceiver = "storeplatform.io/receiver" // on the pod that hands out a backup: the store that gets it
+	LabelReceiver = "storeplatform.io/receiver" // on the Job that hands out a backup, and its pod: the store that gets it
 
 	LabelComponent = "app.kubernetes.io/component" // "web", "database", "worker", "cache", "server", "job"
 	LabelManagedBy = "app.kubernetes.io/managed-by"

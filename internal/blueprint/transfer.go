@@ -20,7 +20,7 @@ func TransferName(receiver string) string { return "transfer-" + receiver }
 
 // Transfer lets a Job of one store hand a backup to a Job of another one, and nobody else: a policy and a Secret, to be filled with the
 // same token, for each of them.
-func Transfer(fleet string, from, to spec.Store) []*unstructured.Unstructured {
+func Transfer(fleet string, from, to spec.Store) (policies, secrets []*unstructured.Unstructured) {
 	sender, receiver := newRenderer(fleet, from), newRenderer(fleet, to)
 	name, serving := TransferName(to.Name), map[string]string{LabelPhase: PhaseServe, LabelReceiver: to.Name}
 	serve := sender.policy(name, metav1ac.LabelSelector().WithMatchLabels(serving), networkingv1.PolicyTypeIngress)
@@ -29,5 +29,5 @@ func Transfer(fleet string, from, to spec.Store) []*unstructured.Unstructured {
 	fetch := receiver.policy(name, metav1ac.LabelSelector().WithMatchLabels(map[string]string{LabelPhase: PhaseFetch}), networkingv1.PolicyTypeEgress)
 	fetch.Spec.WithEgress(networkingv1ac.NetworkPolicyEgressRule().
 		WithTo(podsIn(from.Namespace(), serving)).WithPorts(tcp(transferPort)...))
-	return []*unstructured.Unstructured{object(serve), object(fetch), sender.secret(name), receiver.secret(name)}
+	return []*unstructured.Unstructured{object(serve), object(fetch)}, []*unstructured.Unstructured{sender.secret(name), receiver.secret(name)}
 }

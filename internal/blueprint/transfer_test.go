@@ -1,6 +1,7 @@
 package blueprint_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,7 +15,8 @@ import (
 func TestTransfersDoNotMeet(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, receiver := range []string{"beta", "gamma", strings.Repeat("x", spec.MaxNameLength)} {
-		for _, o := range blueprint.Transfer("test", spec.Store{Name: "acme"}, spec.Store{Name: receiver}) {
+		policies, secrets := blueprint.Transfer("test", spec.Store{Name: "acme"}, spec.Store{Name: receiver})
+		for _, o := range slices.Concat(policies, secrets) {
 			key := o.GetNamespace() + " " + o.GetKind() + " " + o.GetName()
 			if seen[key] {
 				t.Errorf("two transfers have %s", key)
