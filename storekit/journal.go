@@ -119,6 +119,6 @@ func (op *operation) recordFailure(ctx context.Context, work *storeWork, cause e
 	}
 	failed := *work.observed.record
 	failed.Operation = op.journal(op.phase, failed.Operation)
-	failed.Operation.Error = cause.Error()
+	failed.Operation.Error, failed.Operation.Failed = cause.Error(), op.shopFailed(cause) && !errors.Is(cause, context.Canceled)
 	return op.save(ctx, work, &failed)
 }

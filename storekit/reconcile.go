@@ -26,8 +26,13 @@ var ErrStuck = errors.New("stuck")
 const (
 	// defaultRound is how often a fleet is reconciled unless told otherwise.
 	defaultRound = 30 * time.Second
-	// longestBackoff bounds the pause after a failure, which doubles from one round up.
+	// longestBackoff bounds the pause after an error, which doubles from one round up.
 	longestBackoff = 10 * time.Minute
+	// restRounds, up to firstRest, is the pause after an operation that failed because of what the store should be. Whoever is about
+	// to repair that must not find the store locked. It doubles up to longestRest.
+	restRounds  = 10
+	firstRest   = 5 * time.Minute
+	longestRest = time.Hour
 )
 
 // Reconcile keeps the stores of a fleet what their records say, until ctx ends: it compares them at once and then every so often
@@ -36,30 +41,48 @@ const (
 // a store is told as events, and is on record ([State.Operations]).
 //
 // It can run beside Terraform and other programs: all of them work under the same lock, and a store on which somebody else works
-// is left to them. After a failure it leaves the store alone for a while, longer each time. An operation that has not finished
-// [StuckAfter] its begin is given up: its journal then says why, and the next Up goes on with it.
+// is left to them. After an error it leaves the store alone for a while, longer each time. So it does, for five minutes at first, after
+// an operation that was not interrupted but failed, because the release was refused or did not become ready: an Up that repairs
+// the store finds it unlocked. An operation that has not finished [StuckAfter] its begin is given up: its journal then says why, and
+// the next Up goes on with it. A store that takes long holds up no other one, as long as fewer than [Parallel] do.
 //
 // Of the options, [Only], [Parallel], [Timeout], [StuckAfter] and those about events apply.
 func (f *Fleet) Reconcile(ctx context.Context, every time.Duration, opts ...RunOption) error {
 	if every <= 0 {
 		every = defaultRound
 	}
-	r := &reconciler{fleet: f, options: newRunOptions(opts), backoff: flowcontrol.NewBackOff(every, max(every, longestBackoff))}
+	rest := max(every, min(restRounds*every, firstRest))
+	r := &reconciler{
+		fleet: f, options: newRunOptions(opts),
+		backoff: flowcontrol.NewBackOff(every, max(every, longestBackoff)), rest: flowcontrol.NewBackOff(rest, max(rest, longestRest)),
+		busy: make(map[string]bool), failures: make(map[string]int),
+	}
+	r.group.SetLimit(r.options.parallel)
 	wait.UntilWithContext(ctx, r.round, every)
+	_ = r.group.Wait() // every error was told as an event
 	return context.Cause(ctx)
 }
 
 type reconciler struct {
 	fleet   *Fleet
 	options *runOptions
-	backoff *flowcontrol.Backoff // by store; "" for the fleet
+	group   errgroup.Group
+	backoff *flowcontrol.Backoff // after errors, by store; "" for the fleet
+	rest    *flowcontrol.Backoff // after operations that failed, by store
+
+	mu       sync.Mutex
+	busy     map[string]bool // stores that are worked on
+	failures map[string]int  // fence of the last operation that failed, by store
 }
 
-// round looks at every store once.
+// round looks at every store once, but for those that an earlier round still works on, and does not wait for what it begins.
 func (r *reconciler) round(ctx context.Context) {
 	if r.pauses("") {
 		return
 	}
+	r.mu.Lock()
+	busy := maps.Clone(r.busy) // what is read of them may be old by the time they are done
+	r.mu.Unlock()
 	r.fleet.Forget()
 	stores, err := r.fleet.observeAll(ctx)
 	if err != nil {
@@ -70,18 +93,26 @@ func (r *reconciler) round(ctx context.Context) {
 		return
 	}
 	r.backoff.DeleteEntry("")
-	var group errgroup.Group
-	group.SetLimit(r.options.parallel)
 	for _, name := range slices.Sorted(maps.Keys(stores)) {
-		if !r.options.selects(StoreTarget(name)) || r.pauses(name) {
+		if ctx.Err() != nil {
+			return
+		}
+		if busy[name] || !r.options.selects(StoreTarget(name)) || r.pauses(name) {
 			continue
 		}
-		group.Go(func() error {
+		r.working(name, true)
+		r.group.Go(func() error {
+			defer r.working(name, false)
 			r.store(ctx, name, stores[name])
 			return nil
 		})
 	}
-	_ = group.Wait() // every error was told as an event
+}
+
+func (r *reconciler) working(name string, busy bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.busy[name] = busy
 }
 
 func (r *reconciler) pauses(name string) bool {
@@ -89,6 +120,30 @@ func (r *reconciler) pauses(name string) bool {
 }
 
 func (r *reconciler) failed(name string) { r.backoff.Next(name, time.Now()) }
+
+// rests tells whether a store is left alone for now, whose last operation failed because of what it should be. The time is counted from
+// when this was first seen, by the own clock.
+func (r *reconciler) rests(name string, last ledger.Operation) bool {
+	r.mu.Lock()
+	seen := r.failures[name] == last.Fence
+	r.failures[name] = last.Fence
+	r.mu.Unlock()
+	if !seen {
+		r.rest.Next(name, time.Now())
+		r.options.onEvent(Warning{Target: StoreTarget(name), Message: fmt.Sprintf("its last operation (%s) failed: it is tried again in %s, "+
+			"if no Up repairs it before", last.Action, r.rest.Get(name))})
+	}
+	return r.rest.IsInBackOffSinceUpdate(name, time.Now())
+}
+
+// done forgets the failures of a store.
+func (r *reconciler) done(name string) {
+	r.backoff.DeleteEntry(name)
+	r.rest.DeleteEntry(name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.failures, name)
+}
 
 // store does to one store what is to be done.
 func (r *reconciler) store(ctx context.Context, name string, o *observation) {
@@ -107,7 +162,9 @@ func (r *reconciler) store(ctx context.Context, name string, o *observation) {
 		r.options.onEvent(Warning{Target: StoreTarget(name), Message: fmt.Sprintf("it cannot be reconciled: %v", err)})
 		return
 	case step == nil:
-		r.backoff.DeleteEntry(name)
+		r.done(name)
+		return
+	case step.Action == Resume && o.record.Operation.Failed && r.rests(name, o.record.Operation):
 		return
 	}
 	var mu sync.Mutex
@@ -115,7 +172,7 @@ func (r *reconciler) store(ctx context.Context, name string, o *observation) {
 	var locked *LockedError
 	switch {
 	case err == nil:
-		r.backoff.DeleteEntry(name)
+		r.done(name)
 	case errors.As(err, &locked), errors.Is(err, ErrPreviewStale):
 		// somebody else works on it
 	default:

@@ -8,6 +8,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
@@ -169,28 +170,64 @@ func TestReconcileGivesUp(t *testing.T) {
 	}
 }
 
-// What fails is tried again later and later.
-func TestReconcileBacksOff(t *testing.T) {
+// What failed because of what the store should be is left to an Up for a while, then tried again, later and later.
+func TestReconcileLetsAFailedStoreRest(t *testing.T) {
 	t.Parallel()
 	h := newHarness(t)
 	s := h.failing(t, "later", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Not_A_Name}\n")
 	if _, err := h.tryUp(t.Context(), program(s)); err == nil {
 		t.Fatal("it did not fail")
 	}
+	ended := time.Now()
 	done := h.reconcile(t)
-	var ends []time.Time
-	var began []time.Time
-	for range 3 {
+	for i, least := range []time.Duration{10 * time.Second, 20 * time.Second} { // of rounds of a second
 		step := next(t, done)
 		if step.Err == nil || step.Action != storekit.Resume {
 			t.Fatalf("want another attempt that fails, got: %s", step)
 		}
-		ends = append(ends, time.Now())
-		began = append(began, time.Now().Add(-step.Elapsed))
-	}
-	for i, least := range []time.Duration{time.Second, 2 * time.Second} {
-		if pause := began[i+1].Sub(ends[i]); pause < least {
+		if pause := time.Since(ended) - step.Elapsed; pause < least {
 			t.Errorf("pause %d was %s, want at least %s", i+1, pause, least)
 		}
+		ended = time.Now()
 	}
+	s.Engine = h.failing(t, "later", deployment(1, "", wellImage)).Engine
+	if state := h.up(t, program(s)).Stores[s.Name]; !state.Ready {
+		t.Errorf("the Up that repairs it: %+v", state.Causes)
+	}
+}
+
+// A store that takes long holds up no other one.
+func TestReconcileGoesOnBesideASlowStore(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	slow, well := h.failing(t, "slow", deployment(1, "", wellImage)), h.failing(t, "well", deployment(1, "", wellImage))
+	h.up(t, program(well))
+	h.cluster.Misbehave(t, slow.Namespace(), testcluster.Unschedulable)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := h.fleet.Up(ctx, h.preview(t, program(slow, well)), storekit.OnEvent(func(e storekit.Event) {
+		if progress, ok := e.(storekit.StepProgress); ok && progress.Phase == "ready" {
+			cancel()
+		}
+	}))
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("want an operation that was interrupted, got %v", err)
+	}
+	done := h.reconcile(t)
+	leases := h.cluster.Client().CoordinationV1().Leases(systemNamespace)
+	err = wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
+		lease, err := leases.Get(ctx, "store."+h.name+"."+slow.Name, metav1.GetOptions{})
+		return err == nil && lease.Spec.HolderIdentity != nil, err
+	})
+	if err != nil {
+		t.Fatalf("nobody works on the slow store: %v", err)
+	}
+	patch := []byte(`{"spec":{"hard":{"pods":"1000"}}}`)
+	if _, err := h.cluster.Client().CoreV1().ResourceQuotas(well.Namespace()).Patch(t.Context(), "services", types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if step := next(t, done); step.Err != nil || step.Action != storekit.Repair || step.Target != storekit.StoreTarget(well.Name) {
+		t.Errorf("want the other store repaired, got: %s", step)
+	}
+	quiet(t, done, 3*time.Second)
 }

@@ -105,6 +105,7 @@ type Operation struct {
 	Started time.Time `json:"started"`
 	Error   string    `json:"error,omitempty"`    // why it did not finish, or why it was rolled back
 	Since   time.Time `json:"since,omitzero"`     // when the store was done last: begin of the first of the operations that did not finish
+	Failed  bool      `json:"failed,omitempty"`   // because of what the store should be: it was not interrupted
 	GivenUp bool      `json:"given_up,omitempty"` // nobody goes on with it unasked
 
 	Decisions []string `json:"decisions,omitempty"` // what it decided about what an interrupted operation had left
