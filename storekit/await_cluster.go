@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/util/wait"
 
@@ -34,14 +36,26 @@ const tryTimeout = 10 * time.Second
 var (
 	errNoAnswer = errors.New("the API server gives no answer")
 	errNoNode   = errors.New("the cluster has no node yet")
+	errBareNode = fmt.Errorf("%w that its cloud provider has initialized", errNoNode)
 )
 
-// AwaitCluster waits until the cluster can be used: its API server answers and a node is registered. What a cluster gives that
-// still boots is told to progress and tried again until ctx ends; what waiting cannot heal, such as a wrong certificate or a
-// missing right, is returned at once. A cluster that answers but has no node when ctx ends is ready too, for it may make nodes
-// on demand. It is waited for once: later calls cost nothing, and concurrent ones share the wait of the first.
+// bareTaint is on a node until the cloud provider has given it its addresses (k8s.io/cloud-provider/api). In k3s that provider begins
+// with rights that the first of the packaged manifests gives it (k3s-io/k3s, pkg/daemons/control/server.go), while the others, of
+// Traefik too, are being applied: once the taint is gone the cluster has said what it will be.
+const bareTaint = "node.cloudprovider.kubernetes.io/uninitialized"
+
+// AwaitCluster waits until the cluster can be used: its API server answers and a node is registered and initialized by its cloud
+// provider, if it has one. What a cluster gives that still boots is told to progress and tried again until ctx ends; what waiting
+// cannot heal, such as a wrong certificate or a missing right, is returned at once. A cluster that answers but has no such node when
+// ctx ends is ready too, for it may make nodes on demand. It is waited for once: later calls cost nothing, and concurrent ones share
+// the wait of the first.
 func (c *Client) AwaitCluster(ctx context.Context, progress func(cause string)) error {
 	_, err, _ := c.flight.Do("await", func() (any, error) { return nil, c.await(ctx, progress) })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.env != nil && c.env.class == nil {
+		c.env = nil // whoever makes the stores may have made an ingress controller since
+	}
 	return err
 }
 
@@ -95,21 +109,26 @@ func (c *Client) try(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	_, err := c.readUID(ctx)
-	nodes := 0
+	var nodes []corev1.Node
 	if err == nil {
-		err = c.kube.List(ctx, kube.Query{Kind: kube.KnownKind("Node"), Metadata: true}, func(*object) error {
-			nodes++
-			return nil
-		})
+		nodes, err = listOf[corev1.Node](ctx, c.kube, kube.Query{Kind: kube.KnownKind("Node")})
 	}
 	switch {
-	case err == nil && nodes == 0:
-		return errNoNode
 	case err != nil && ctx.Err() != nil:
 		return errNoAnswer
-	default:
+	case err != nil:
 		return err
+	case len(nodes) == 0:
+		return errNoNode
+	case !slices.ContainsFunc(nodes, initialized):
+		return errBareNode
+	default:
+		return nil
 	}
+}
+
+func initialized(node corev1.Node) bool {
+	return !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == bareTaint })
 }
 
 // passing tells whether waiting may heal it. The API server answers a little before it has made the kube-system namespace.

@@ -96,8 +96,9 @@ func closedPort(t *testing.T) string {
 }
 
 const (
-	noNodes  = `{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":"1"},"items":[]}`
-	nodeList = `{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`
+	noNodes  = `{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}`
+	bareNode = `{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"vps"},` +
+		`"spec":{"taints":[{"key":"node.cloudprovider.kubernetes.io/uninitialized","value":"true","effect":"NoSchedule"}]}}]}`
 	everyAPI = "/api"
 )
 
@@ -117,6 +118,7 @@ func TestAwaitClusterThatBoots(t *testing.T) {
 		"503":        {"k3s says so while it starts", answerFirst(2, everyAPI, 503, ""), "unable to handle the request"},
 		"404":        {"the API server makes kube-system after it listens", answerFirst(2, everyAPI, 404, ""), "could not find"},
 		"no node":    {"the kubelet registers after the API server answers", answerFirst(2, "/api/v1/nodes", 200, noNodes), "no node yet"},
+		"bare node":  {"the node gets its addresses after it has registered", answerFirst(2, "/api/v1/nodes", 200, bareNode), "initialized"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			config := rest.CopyConfig(cluster.RESTConfig)
@@ -206,17 +208,19 @@ func TestAwaitClusterEndsWithItsContext(t *testing.T) {
 			t.Errorf("an interruption is no cluster that is not ready: %v", err)
 		}
 	})
-	t.Run("no node", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		client, last := connect(t, answerFirst(ever, "/api/v1/nodes", 200, noNodes)), ""
-		if err := client.AwaitCluster(ctx, func(cause string) { last = cause }); err != nil || !strings.Contains(last, "going on") {
-			t.Errorf("a cluster may make nodes on demand: %v, %q", err, last)
-		}
-		if err := client.AwaitCluster(t.Context(), func(string) { t.Error("it waits for a node again") }); err != nil {
-			t.Error(err)
-		}
-	})
+	for name, nodes := range map[string]string{"no node": noNodes, "bare node": bareNode} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			client, last := connect(t, answerFirst(ever, "/api/v1/nodes", 200, nodes)), ""
+			if err := client.AwaitCluster(ctx, func(cause string) { last = cause }); err != nil || !strings.Contains(last, "going on") {
+				t.Errorf("a cluster may make nodes on demand: %v, %q", err, last)
+			}
+			if err := client.AwaitCluster(t.Context(), func(string) { t.Error("it waits for a node again") }); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestAwaitClusterIsSharedAndCostsNothingAgain(t *testing.T) {
@@ -254,7 +258,7 @@ func TestAwaitClusterIsSharedAndCostsNothingAgain(t *testing.T) {
 func TestAwaitClusterForgetsWhatWasReadBefore(t *testing.T) {
 	t.Parallel()
 	config := rest.CopyConfig(testcluster.Start(t).RESTConfig)
-	answerFirst(1, "/api/v1/nodes", 200, nodeList)(config)
+	answerFirst(1, "/api/v1/nodes", 200, noNodes)(config)
 	client, err := storekit.Connect(config, storekit.WithSharedReads())
 	if err != nil {
 		t.Fatal(err)

@@ -28,7 +28,7 @@ type Client struct {
 	mu     sync.Mutex
 	ready  bool              // the cluster was awaited
 	uid    string            // of the cluster; only with WithSharedReads
-	env    *environment      // read once until Forget
+	env    *environment      // read once until Forget; again for each AwaitCluster while it has no ingress class
 	shared map[string]*reads // by fleet; only with WithSharedReads
 }
 
@@ -87,7 +87,7 @@ func (c *Client) environment(ctx context.Context) (*environment, error) {
 	if env != nil {
 		return env, nil
 	}
-	_, err, _ := c.flight.Do("environment", func() (any, error) {
+	read, err, _ := c.flight.Do("environment", func() (any, error) {
 		read, err := c.readEnvironment(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("read the cluster: %w", err)
@@ -95,27 +95,30 @@ func (c *Client) environment(ctx context.Context) (*environment, error) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.env = read
-		return nil, nil
+		return read, nil
 	})
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.env, err
+	env, _ = read.(*environment) // not c.env, which others may have dropped by now
+	return env, err
 }
 
 // ClusterUID returns what tells the cluster from every other one: the UID of its kube-system namespace.
 func (c *Client) ClusterUID(ctx context.Context) (string, error) {
-	c.mu.Lock()
-	known := c.uid
-	if c.env != nil {
-		known = c.env.uid
-	}
-	c.mu.Unlock()
-	if known != "" {
+	if known := c.knownUID(); known != "" {
 		return known, nil
 	}
 	read, err, _ := c.flight.Do("uid", func() (any, error) { return c.readUID(ctx) })
 	uid, _ := read.(string)
 	return uid, err
+}
+
+// knownUID is the cluster's UID as far as it was read before; empty when it was not.
+func (c *Client) knownUID() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.env != nil {
+		return c.env.uid
+	}
+	return c.uid
 }
 
 func (c *Client) readUID(ctx context.Context) (string, error) {

@@ -1,6 +1,7 @@
 package storekit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
@@ -24,8 +26,9 @@ type environment struct {
 	uid            string // of kube-system
 	nodes          []corev1.Node
 	ingressClasses []networkingv1.IngressClass
-	addresses      []netip.Addr // where DNS records must point, sorted
-	warnings       []string     // what could not be looked at, and why
+	class          *networkingv1.IngressClass // that stores use; nil when it is not there
+	addresses      []netip.Addr               // where DNS records must point, sorted
+	warnings       []string                   // what could not be looked at, and why
 }
 
 // readEnvironment reads nodes, networks and the ingress controller.
@@ -60,11 +63,14 @@ func (c *Client) readEnvironment(ctx context.Context) (*environment, error) {
 
 // readIngress finds the ingress controller: its class, its pods and its addresses.
 func (c *Client) readIngress(ctx context.Context, env *environment) error {
-	class := chooseClass(env.ingressClasses, c.options.ingressClass)
+	var err error
+	if env.class, err = c.ingressClass(ctx, env); err != nil {
+		return err
+	}
 	env.IngressClass = c.options.ingressClass
 	controller := ""
-	if class != nil {
-		env.IngressClass, controller = class.Name, class.Spec.Controller
+	if env.class != nil {
+		env.IngressClass, controller = env.class.Name, env.class.Spec.Controller
 	}
 	label, known := controllerLabel(controller)
 	if known {
@@ -74,9 +80,10 @@ func (c *Client) readIngress(ctx context.Context, env *environment) error {
 		}
 		if i := slices.IndexFunc(pods, func(p corev1.Pod) bool { return !p.Spec.HostNetwork }); i >= 0 {
 			env.IngressPods = &blueprint.PodSelector{Namespace: pods[i].Namespace, Labels: map[string]string{appLabel: label}}
-		} else if len(pods) == 0 && label == "traefik" {
+		} else if len(pods) == 0 && label == traefik {
 			// k3s starts Traefik some time after the API server: its place is known before it is there.
-			env.IngressPods = &blueprint.PodSelector{Namespace: kubeSystem, Labels: map[string]string{appLabel: label}}
+			place := cmp.Or(env.class.Annotations[helmNamespace], kubeSystem)
+			env.IngressPods = &blueprint.PodSelector{Namespace: place, Labels: map[string]string{appLabel: label}}
 		}
 		services, err := ofController[corev1.Service](ctx, c.kube, env, kube.Query{Kind: kube.KnownKind("Service"), Selector: appLabel + "=" + label})
 		if err != nil {
@@ -105,7 +112,50 @@ func (c *Client) readIngress(ctx context.Context, env *environment) error {
 const (
 	kubeSystem = "kube-system"
 	appLabel   = "app.kubernetes.io/name"
+	traefik    = "traefik"
+
+	helmNamespace = "meta.helm.sh/release-namespace" // on everything that Helm makes
 )
+
+// ingressClass returns the class that stores use, nil when there is none.
+func (c *Client) ingressClass(ctx context.Context, env *environment) (*networkingv1.IngressClass, error) {
+	name := c.options.ingressClass
+	class := chooseClass(env.ingressClasses, name)
+	if class != nil || name != traefik && (name != "" || len(env.ingressClasses) > 0) {
+		return class, nil
+	}
+	return c.announcedClass(ctx, env)
+}
+
+// helmChart is how k3s installs what it comes with (k3s-io/helm-controller).
+var helmChart = kube.Kind{
+	GroupVersionKind: schema.GroupVersionKind{Group: "helm.cattle.io", Version: "v1", Kind: "HelmChart"}, Resource: "helmcharts", Namespaced: true,
+}
+
+// announcedClass returns the class of the Traefik that k3s is about to install, nil when it is about to install none. The HelmChart is
+// there seconds after the API server (k3s-io/k3s, manifests/traefik.yaml), unless Traefik is disabled. The class comes with the
+// chart, by a Job that needs a node and an image: stores that are made meanwhile must not differ from those made after.
+func (c *Client) announcedClass(ctx context.Context, env *environment) (*networkingv1.IngressClass, error) {
+	var class *networkingv1.IngressClass
+	err := c.kube.List(ctx, kube.Query{Kind: helmChart, Namespace: kubeSystem}, func(chart *object) error {
+		if chart.GetName() != traefik || chart.GetDeletionTimestamp() != nil {
+			return nil
+		}
+		place, _, err := unstructured.NestedString(chart.Object, "spec", "targetNamespace")
+		class = new(networkingv1.IngressClass)
+		class.Name, class.Annotations = traefik, map[string]string{helmNamespace: cmp.Or(place, kubeSystem)}
+		class.Spec.Controller = "traefik.io/ingress-controller"
+		return err
+	})
+	switch {
+	case apierrors.IsNotFound(err): // no k3s
+		return nil, nil
+	case forbidden(err):
+		env.warnings = append(env.warnings, "the cluster has no ingress class, and this account may not read the HelmCharts of kube-system, which tell whether k3s is about to make one")
+		return nil, nil
+	}
+	return class, err
+}
 
 // chooseClass returns the class of that name, else the cluster's default, else the only one, else nil.
 func chooseClass(classes []networkingv1.IngressClass, name string) *networkingv1.IngressClass {
@@ -127,7 +177,7 @@ func defaultClass(annotations map[string]string, key string) bool { return annot
 func controllerLabel(controller string) (string, bool) {
 	switch {
 	case strings.HasPrefix(controller, "traefik.io/"):
-		return "traefik", true
+		return traefik, true
 	case strings.HasPrefix(controller, "haproxy.org/"):
 		return "kubernetes-ingress", true
 	case strings.HasPrefix(controller, "projectcontour.io/"):

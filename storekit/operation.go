@@ -131,11 +131,7 @@ func (op *operation) remembered(work *storeWork, failure error) *State {
 	if work.observed.namespace != nil {
 		s.UID = string(work.observed.namespace.GetUID())
 	}
-	f.client.mu.Lock()
-	defer f.client.mu.Unlock()
-	if f.client.env != nil {
-		s.ClusterUID = f.client.env.uid
-	}
+	s.ClusterUID = f.client.knownUID()
 	return s
 }
 

@@ -129,7 +129,7 @@ func providerSchema() schema.Schema {
 				Attributes: map[string]schema.Attribute{
 					"connect": schema.StringAttribute{
 						Optional:            true,
-						MarkdownDescription: "Duration such as `90s` or `15m` that an apply waits for a cluster that still boots: until its API server answers and its first node is registered. It does not count against the other timeouts. Default: `5m`.",
+						MarkdownDescription: "Duration such as `90s` or `15m` that an apply waits for a cluster that still boots: until its API server answers and its first node is registered and has its addresses. It does not count against the other timeouts. Default: `5m`.",
 					},
 					"create": schema.StringAttribute{
 						Optional:            true,
