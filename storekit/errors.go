@@ -18,6 +18,7 @@ var (
 	ErrTooManyDeletes = errors.New("too many deletions")
 	ErrHostClaimed    = errors.New("host is claimed by another store")
 	ErrInUse          = errors.New("in use")
+	ErrCreatedAgain   = errors.New("created again since by somebody else")
 	ErrPreviewStale   = errors.New("the cluster changed since the preview")
 	ErrLockLost       = errors.New("the lock of the store was lost while it was worked on")
 )

@@ -71,6 +71,8 @@ type runOptions struct {
 	timeout    time.Duration
 	stuckAfter time.Duration
 	onEvent    func(Event)
+
+	incarnation *string // of stores that may be deleted; nil = any
 }
 
 // Only limits the run to the given targets.
@@ -84,6 +86,10 @@ func Only(targets ...Target) RunOption {
 		}
 	}
 }
+
+// OnlyIncarnation keeps stores from being deleted that have been created again since they were that incarnation, see [Store]:
+// [ErrCreatedAgain]. A store that has none may be deleted.
+func OnlyIncarnation(id string) RunOption { return func(o *runOptions) { o.incarnation = &id } }
 
 // NoPrune keeps what the fleet has and the program does not.
 func NoPrune() RunOption { return func(o *runOptions) { o.noPrune = true } }
@@ -121,6 +127,11 @@ func newRunOptions(opts []RunOption) *runOptions {
 		fn(e)
 	}
 	return o
+}
+
+// means tells whether a deletion is about a store of that incarnation.
+func (o *runOptions) means(incarnation string) bool {
+	return o.incarnation == nil || incarnation == "" || incarnation == *o.incarnation
 }
 
 func (o *runOptions) selects(t Target) bool { return o.only == nil || o.only[t] }

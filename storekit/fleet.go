@@ -53,7 +53,7 @@ func (f *Fleet) Preview(ctx context.Context, p *Program, opts ...RunOption) (*Pr
 			return nil, err
 		}
 		for _, name := range doomed {
-			decide = append(decide, func() (*Step, error) { return f.deleteStep(ctx, name) })
+			decide = append(decide, func() (*Step, error) { return f.deleteStep(ctx, name, o) })
 		}
 	}
 	steps := make([]*Step, len(decide))
@@ -189,7 +189,7 @@ func (f *Fleet) Destroy(ctx context.Context, opts ...RunOption) (*Result, error)
 	}
 	var errs []error
 	for _, target := range targets {
-		step, err := f.destroyStep(ctx, target)
+		step, err := f.destroyStep(ctx, target, o)
 		if err != nil {
 			errs = append(errs, err)
 			continue
@@ -216,14 +216,14 @@ func (f *Fleet) Destroy(ctx context.Context, opts ...RunOption) (*Result, error)
 	return result, nil
 }
 
-func (f *Fleet) destroyStep(ctx context.Context, target Target) (*Step, error) {
+func (f *Fleet) destroyStep(ctx context.Context, target Target, o *runOptions) (*Step, error) {
 	switch target.Kind {
 	case TargetPlan:
 		return f.deletePlanStep(ctx, target.Name)
 	case TargetDomain:
 		return f.deleteDomainStep(ctx, target.Name)
 	default:
-		return f.deleteStep(ctx, target.Name)
+		return f.deleteStep(ctx, target.Name, o)
 	}
 }
 

@@ -1,6 +1,7 @@
 package storekit
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -46,6 +47,7 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 		next.Back = ""
 	}
 	next.Spec = work.desired.spec
+	next.Incarnation = cmp.Or(work.incarnation, record.Incarnation)
 	if record.Operation.Fence != op.lease.Fence { // else it is this operation, which undoes itself
 		next.Past = record.History()
 	}

@@ -403,7 +403,7 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		Adopted: work.observed.record.Adopted, Kept: work.observed.record.Kept, Environment: &work.environment,
 		Past: work.observed.record.Past, Key: work.observed.record.Key, Given: maps.Clone(work.observed.record.Given),
 		Versions: work.versions(), Restored: d.spec.RestoreFrom, Backups: after.backups(),
-		Rotated: work.observed.record.Rotated,
+		Rotated: work.observed.record.Rotated, Incarnation: work.observed.record.Incarnation,
 	}
 	if work.observed.record.Release.Revision == 0 { // its first passwords are those of this rotation
 		done.Rotated = d.spec.Rotation

@@ -15,6 +15,10 @@ type Store struct {
 	Spec      spec.Store
 	URL       Output[string] // https address of the shop; never known for a store without a host
 	AdminUser Output[string] // name of the administrator; the password is in the Secret "admin" of the store's namespace
+
+	// Incarnation is an id that tells this creation of the store from every earlier one, for callers that keep track of stores by
+	// themselves. A store that is there already takes it on. When it is empty the store keeps the one that it has.
+	Incarnation string
 }
 
 // know fills the outputs of a store that exists as specified.

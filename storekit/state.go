@@ -14,6 +14,8 @@ type State struct {
 	Namespace  string
 	UID        string // of the namespace: tells a store from a later one of the same name
 
+	Incarnation string // as in [Store]; empty when nobody has given it one
+
 	Complete bool         // the last operation finished; false while one runs or after one failed or was killed
 	Phase    string       // last step that was begun: as in [StepError], "rollback", "uninstall" or "done"
 	Failure  string       // why the last operation did not finish, or was rolled back; empty when it did what it should

@@ -56,7 +56,7 @@ func (f *Fleet) state(ctx context.Context, name string, o *observation) (*State,
 	if o.record == nil {
 		return s, nil
 	}
-	s.Spec = o.record.Spec
+	s.Spec, s.Incarnation = o.record.Spec, o.record.Incarnation
 	s.Complete, s.Phase, s.Failure = o.record.Complete(), o.record.Operation.Phase, o.record.Operation.Error
 	for _, one := range append(slices.Clone(o.record.Past), o.record.Operation) {
 		s.Operations = append(s.Operations, Operation{

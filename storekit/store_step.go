@@ -21,6 +21,7 @@ import (
 type storeWork struct {
 	action      Action
 	adopts      *Adoption // nil when the store makes its namespace
+	incarnation string    // that the store takes on; empty = it keeps its own
 	desired     *desired
 	observed    *observation
 	environment blueprint.Environment // that desired was rendered for
@@ -65,7 +66,7 @@ func (f *Fleet) storeStepFrom(ctx context.Context, store *Store, o *observation)
 		}
 	}
 	step := &Step{Target: StoreTarget(s.Name), Objects: d.outline(), warnings: slices.Concat(env.warnings, o.warnings)}
-	work := &storeWork{desired: d, observed: o, environment: env.Environment}
+	work := &storeWork{desired: d, observed: o, environment: env.Environment, incarnation: store.Incarnation}
 	switch {
 	case o.namespace == nil:
 		step.Action, step.Why = Create, []string{"there is no store of that name"}
@@ -165,6 +166,8 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 		step.Action, step.Why = Update, []string{"this version of storeplatform, or the cluster's nodes or ingress, ask for other objects"}
 	case !work.drift.empty():
 		step.Action, step.Why = Repair, []string{"drift"}
+	case work.incarnation != "" && work.incarnation != o.record.Incarnation:
+		step.Action, step.Why = Update, []string{"it is created again, and taken over as it is"}
 	default:
 		step.Action = None
 	}
@@ -263,7 +266,7 @@ func orNone(v any) string {
 }
 
 // deleteStep decides about a store that is to go.
-func (f *Fleet) deleteStep(ctx context.Context, name string) (*Step, error) {
+func (f *Fleet) deleteStep(ctx context.Context, name string, opts *runOptions) (*Step, error) {
 	o, err := f.look(ctx, name)
 	if err != nil {
 		return nil, err
@@ -275,6 +278,8 @@ func (f *Fleet) deleteStep(ctx context.Context, name string) (*Step, error) {
 		return step, nil
 	case !o.ours:
 		return nil, f.notOwned(name, o.namespace)
+	case o.record != nil && !opts.means(o.record.Incarnation):
+		return nil, fmt.Errorf("store %q: %w", name, ErrCreatedAgain)
 	case o.record != nil && !o.record.Spec.AllowDeletion:
 		return nil, fmt.Errorf("store %q: %w: set deletion_protection = false (AllowDeletion in Go), apply, then delete", name, ErrProtected)
 	case o.lostRecord():

@@ -64,6 +64,8 @@ type Record struct {
 
 	Environment *blueprint.Environment `json:"environment,omitempty"` // that the objects were made for
 
+	Incarnation string `json:"incarnation,omitempty"` // of the last who created the store, or took it over: see storekit.Store
+
 	Past []Operation `json:"past,omitempty"` // journals of the operations before the last one, oldest first
 
 	// Key and Given tell whether a secret that the user gives has changed, without holding it: Given has a keyed hash of each

@@ -21,16 +21,21 @@ type privateState interface {
 
 // homeOf reads the UID of the cluster that a resource was made in. It is empty in a state that is older than that.
 func homeOf(ctx context.Context, private privateState, diags *diag.Diagnostics) string {
-	data, more := private.GetKey(ctx, homeCluster)
+	return privateText(ctx, private, homeCluster, diags)
+}
+
+// privateText reads a text in private state, empty when it is not there.
+func privateText(ctx context.Context, private privateState, key string, diags *diag.Diagnostics) string {
+	data, more := private.GetKey(ctx, key)
 	diags.Append(more...)
 	if len(data) == 0 {
 		return ""
 	}
-	var uid string
-	if err := json.Unmarshal(data, &uid); err != nil {
-		diags.AddError("Private State Not Readable", fmt.Sprintf("The UID of the cluster in private state is no text: %v. This is a defect of the provider: please report it.", err))
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		diags.AddError("Private State Not Readable", fmt.Sprintf("%s in private state is no text: %v. This is a defect of the provider: please report it.", key, err))
 	}
-	return uid
+	return text
 }
 
 // settle notes the cluster that the provider points to as the one that a resource was made in.

@@ -13,6 +13,9 @@ import (
 	"github.com/hashicorp/terraform-plugin-testing/tfjsonpath"
 	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 )
 
 const storeAddress = "storeplatform_store.test"
@@ -223,4 +226,48 @@ func TestAccStoreInheritsFromTheProvider(t *testing.T) {
 		statecheck.ExpectKnownValue(storeAddress, tfjsonpath.New("url"), knownvalue.StringExact("https://"+a.name+".two.acme.example")),
 	}
 	a.run(t, resource.TestStep{Config: config("first", "one.acme.example"), ConfigPlanChecks: emptyAfter}, second)
+}
+
+// With create_before_destroy the replacement of a store takes over what is there, of which Terraform then deletes the old object.
+func TestAccStoreIsReplacedByItself(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	store := a.store("medusa", medusaBlock()).with("timeouts", `{ create = "30s" }`).resource("storeplatform_store")
+	w := newWorkspace(t, a.config(strings.Replace(store, "{\n", "{\n  lifecycle {\n    create_before_destroy = true\n  }\n", 1)))
+	says := func(out string, parts ...string) {
+		t.Helper()
+		if !messageOf(parts...).MatchString(out) {
+			t.Errorf("want %q in:\n%s", parts, out)
+		}
+	}
+	uid := func() types.UID {
+		t.Helper()
+		namespace, err := a.cluster.Client().CoreV1().Namespaces().Get(t.Context(), "store-"+a.name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return namespace.UID
+	}
+
+	a.cluster.Misbehave(t, "store-"+a.name, testcluster.NeverPull)
+	if out, err := w.try("apply", "-auto-approve"); err == nil {
+		t.Fatalf("the store became ready:\n%s", out)
+	}
+	before := uid()
+	a.cluster.Misbehave(t, "store-"+a.name, testcluster.Healthy)
+	says(w.run("apply", "-auto-approve"), "is tainted, so must be replaced", "+/-", "Store Is Kept")
+	w.run("plan", "-detailed-exitcode")
+
+	says(w.run("apply", "-auto-approve", "-replace="+storeAddress), "+/-", "Store Is Kept")
+	w.run("plan", "-detailed-exitcode")
+	if uid() != before {
+		t.Error("the store was deleted and made anew")
+	}
+
+	w.run("state", "rm", storeAddress)
+	w.run("import", storeAddress, a.name)
+	w.run("apply", "-auto-approve", "-destroy")
+	if err := a.nothingLeft(nil); err != nil {
+		t.Error(err)
+	}
 }

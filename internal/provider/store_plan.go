@@ -396,7 +396,7 @@ func (p *storePlan) preflight(ctx context.Context, s spec.Store) (goOn bool) {
 		p.exists(try)
 		return false
 	default:
-		p.resp.Diagnostics.AddWarning("Store Exists", fmt.Sprintf("%s is there already and not protected. If it is tainted or to be replaced, the apply deletes it first. If this state does not know it, the apply takes it over as it is.", sentenceStart(try.object())))
+		p.resp.Diagnostics.AddWarning("Store Exists", fmt.Sprintf("%s is there already and not protected. If it is tainted or to be replaced, the apply deletes it first; with create_before_destroy it takes it over and keeps it. If this state does not know it, the apply takes it over as it is.", sentenceStart(try.object())))
 	}
 	return true
 }

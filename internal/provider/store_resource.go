@@ -2,10 +2,12 @@ package provider
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"time"
 
 	"github.com/hashicorp/terraform-plugin-framework/diag"
@@ -65,7 +67,8 @@ func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, 
 	}
 	timeout, diags := plan.Timeouts.Create(ctx, r.platform.timeouts.create)
 	resp.Diagnostics.Append(diags...)
-	st, err := r.up(ctx, withSecrets(plan.spec(&resp.Diagnostics), config, &resp.Diagnostics), timeout, &resp.Diagnostics)
+	own := rand.Text()
+	st, err := r.up(ctx, withSecrets(plan.spec(&resp.Diagnostics), config, &resp.Diagnostics), own, timeout, &resp.Diagnostics)
 	if st != nil {
 		model := storeModelFrom(st, plan, &resp.Diagnostics)
 		if err == nil {
@@ -73,6 +76,7 @@ func (r *storeResource) Create(ctx context.Context, req resource.CreateRequest, 
 		}
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
+		keepIncarnation(ctx, resp.Private, own, &resp.Diagnostics)
 		r.platform.identify(ctx, resp.Identity, "name", model.Name, &resp.Diagnostics)
 	}
 	if err != nil {
@@ -96,6 +100,8 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 	name := state.Name.ValueString()
 	moved, diags := req.Private.GetKey(ctx, movedFrom)
 	resp.Diagnostics.Append(diags...)
+	known, diags := req.Private.GetKey(ctx, environmentKey)
+	resp.Diagnostics.Append(diags...)
 	try := attempt{verb: "read", target: storekit.StoreTarget(name)}
 	r.platform.keepInMind(try.target)
 	if !r.platform.here(ctx, try, state.ClusterUID.ValueString(), resp) {
@@ -114,6 +120,9 @@ func (r *storeResource) Read(ctx context.Context, req resource.ReadRequest, resp
 		model := storeModelFrom(st, state, &resp.Diagnostics)
 		resp.Diagnostics.Append(resp.State.Set(ctx, &model)...)
 		keepEnvironment(ctx, resp.Private, st, &resp.Diagnostics)
+		if len(known) == 0 { // it is imported, or moved here
+			keepIncarnation(ctx, resp.Private, st.Incarnation, &resp.Diagnostics)
+		}
 		r.platform.warnLimited(st.Warnings, &resp.Diagnostics)
 		resp.Diagnostics.Append(remarks(st)...)
 		resp.Diagnostics.Append(resp.Private.SetKey(ctx, movedFrom, nil)...)
@@ -149,7 +158,7 @@ func (r *storeResource) Update(ctx context.Context, req resource.UpdateRequest, 
 	if len(unfinished) == 0 {
 		s = withoutPinned(s, config, &state)
 	}
-	st, err := r.up(ctx, s, timeout, &resp.Diagnostics)
+	st, err := r.up(ctx, s, "", timeout, &resp.Diagnostics)
 	if err != nil {
 		resp.Diagnostics.Append(try.diagnose(err)...)
 		return
@@ -191,8 +200,16 @@ func (r *storeResource) Delete(ctx context.Context, req resource.DeleteRequest, 
       }`, try.object(), try.address(), target.Name))
 		return
 	}
-	_, err := r.platform.fleet.Destroy(ctx, storekit.Only(target), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
-	if err != nil && !errors.Is(err, storekit.ErrNotFound) {
+	own := privateText(ctx, req.Private, incarnationKey, &resp.Diagnostics)
+	if resp.Diagnostics.HasError() {
+		return
+	}
+	_, err := r.platform.fleet.Destroy(ctx, storekit.Only(target), storekit.OnlyIncarnation(own), storekit.Timeout(timeout), r.platform.events(ctx, &resp.Diagnostics))
+	switch {
+	case errors.Is(err, storekit.ErrCreatedAgain):
+		resp.Diagnostics.AddWarning("Store Is Kept", fmt.Sprintf("What is there of %s was created again since, by a replacement with create_before_destroy or from another state, "+
+			"so nothing of it was deleted. To delete it, remove it from the configuration that created it last, or import it and destroy that.", try.object()))
+	case err != nil && !errors.Is(err, storekit.ErrNotFound):
 		resp.Diagnostics.Append(try.diagnose(err)...)
 	}
 }
@@ -217,13 +234,13 @@ func (r *storeResource) ImportState(ctx context.Context, req resource.ImportStat
 }
 
 // up makes the store what s says, unless reading s from the plan has failed. The state that it returns is nil when the store does not
-// exist.
-func (r *storeResource) up(ctx context.Context, s spec.Store, timeout time.Duration, diags *diag.Diagnostics) (*storekit.State, error) {
+// exist. A Create gives an incarnation.
+func (r *storeResource) up(ctx context.Context, s spec.Store, incarnation string, timeout time.Duration, diags *diag.Diagnostics) (*storekit.State, error) {
 	if diags.HasError() {
 		return nil, nil
 	}
 	var program storekit.Program
-	program.AddStore(s)
+	program.AddStore(s).Incarnation = incarnation
 	only := storekit.Only(storekit.StoreTarget(s.Name))
 	result, err := r.previewAndUp(ctx, &program, only, timeout, diags)
 	if errors.Is(err, storekit.ErrPreviewStale) { // somebody was at work between reading and writing, and is done
@@ -278,6 +295,14 @@ func keepPlanned(model *storeModel, plan storeModel, diags *diag.Diagnostics) {
 // environmentKey is the key in private state of what the store's objects depend on in its cluster, as of the last refresh: see
 // [storePlan.outline].
 const environmentKey = "environment"
+
+// incarnationKey is the key in private state of the incarnation of the store that a Create made. With create_before_destroy the
+// replacement of a store takes over what is there, and the Delete of the old one comes after: it must not delete that.
+const incarnationKey = "incarnation"
+
+func keepIncarnation(ctx context.Context, private privateState, id string, diags *diag.Diagnostics) {
+	diags.Append(private.SetKey(ctx, incarnationKey, []byte(strconv.Quote(id)))...)
+}
 
 // keepEnvironment remembers the cluster that a state was read from.
 func keepEnvironment(ctx context.Context, private privateState, st *storekit.State, diags *diag.Diagnostics) {

@@ -65,7 +65,7 @@ func (u *unchangedStores) read(ctx context.Context, p *platform, req *tfprotov6.
 		return nil
 	}
 	for key := range private {
-		if key != environmentKey && key != halfMade { // what else there may be is for one refresh
+		if key != environmentKey && key != incarnationKey && key != halfMade { // what else there may be is for one refresh
 			return nil
 		}
 	}
