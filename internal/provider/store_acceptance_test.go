@@ -255,7 +255,7 @@ func TestAccStoreIsReplacedByItself(t *testing.T) {
 	}
 	before := uid()
 	a.cluster.Misbehave(t, "store-"+a.name, testcluster.Healthy)
-	says(w.run("apply", "-auto-approve"), "is tainted, so must be replaced", "+/-", "Store Is Kept")
+	says(w.run("apply", "-auto-approve"), "+/-", "Store Is Kept")
 	w.run("plan", "-detailed-exitcode")
 
 	says(w.run("apply", "-auto-approve", "-replace="+storeAddress), "+/-", "Store Is Kept")
