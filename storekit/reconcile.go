@@ -100,19 +100,25 @@ func (r *reconciler) round(ctx context.Context) {
 		if busy[name] || !r.options.selects(StoreTarget(name)) || r.pauses(name) {
 			continue
 		}
-		r.working(name, true)
+		r.take(name)
 		r.group.Go(func() error {
-			defer r.working(name, false)
+			defer r.leave(name)
 			r.store(ctx, name, stores[name])
 			return nil
 		})
 	}
 }
 
-func (r *reconciler) working(name string, busy bool) {
+func (r *reconciler) take(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.busy[name] = busy
+	r.busy[name] = true
+}
+
+func (r *reconciler) leave(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.busy, name)
 }
 
 func (r *reconciler) pauses(name string) bool {
