@@ -118,7 +118,7 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 			return err
 		}
 		if !o.ours || !o.record.Complete() {
-			return fmt.Errorf("store %q is not installed yet: a domain would expose its installer. Apply the store first", d.Store)
+			return fmt.Errorf("store %q is %w: a domain would expose its installer. Apply the store first", d.Store, ErrNotInstalled)
 		}
 		if _, err := f.client.kube.Apply(ctx, blueprint.ForDomain(f.name, d, o.record.Spec, env.Environment)); err != nil {
 			return err
@@ -178,7 +178,7 @@ func (f *Fleet) storeOf(ctx context.Context, name string, p *Program) (spec.Stor
 	case !o.ours:
 		return spec.Store{}, f.notOwned(name, o.namespace)
 	case o.record == nil:
-		return spec.Store{}, fmt.Errorf("store %q is not installed yet: apply the store first", name)
+		return spec.Store{}, fmt.Errorf("store %q is %w: apply the store first", name, ErrNotInstalled)
 	}
 	return o.record.Spec, nil
 }

@@ -14,6 +14,7 @@ import (
 var (
 	ErrNotFound       = errors.New("not found")
 	ErrNotOwned       = errors.New("not owned by this fleet")
+	ErrNotInstalled   = errors.New("not installed yet") // the store of a domain has no record that says so
 	ErrProtected      = errors.New("protected from deletion")
 	ErrTooManyDeletes = errors.New("too many deletions")
 	ErrHostClaimed    = errors.New("host is claimed by another store")

@@ -71,3 +71,36 @@ func TestAccDomainDriftAndClaims(t *testing.T) {
 	}
 	mustApply(t, h, store, nil)
 }
+
+// A store whose record is lost is repaired by the next apply, and its domain is not in the way.
+func TestAccDomainOfAStoreWithoutRecord(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	h := a.onCluster(t)
+	shop := a.fields(fields{"deletion_protection": false})
+	store := mustApply(t, h, nil, shop)
+	config := fields{"store": a.name, "host": "d-" + a.name + ".acme.example"}
+	domain, messages := h.apply(domainType, nil, config)
+	if strings.Contains(messages, "ERROR") {
+		t.Fatal(messages)
+	}
+	if err := a.cluster.Client().CoreV1().Secrets("store-"+a.name).Delete(t.Context(), "storeplatform-record", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	h = a.onCluster(t)
+	if domain, messages = h.read(domainType, domain); domain == nil || strings.Contains(messages, "ERROR") {
+		t.Fatalf("refresh: %s", messages)
+	}
+	if got := h.plan(domainType, domain, config); strings.Contains(got.messages, "ERROR") || !got.state.Equal(domain.state) {
+		t.Errorf("the plan of the domain fails, or changes it: %s %s", got.messages, got.state)
+	}
+	store, _ = h.read(storeType, store)
+	store = mustApply(t, h, store, shop)
+	if got := h.plan(domainType, domain, config); got.messages != "" || !got.state.Equal(domain.state) {
+		t.Errorf("there is something to do: %s %s", got.messages, got.state)
+	}
+	if left, messages := h.apply(domainType, domain, nil); left != nil || strings.Contains(messages, "ERROR") {
+		t.Error(messages)
+	}
+	mustApply(t, h, store, nil)
+}

@@ -120,8 +120,8 @@ func (r *domainResource) planRepair(ctx context.Context, state domainModel, resp
 	try := attempt{verb: "plan", target: storekit.DomainTarget(state.Host.ValueString())}
 	preview, err := r.platform.fleet.Preview(ctx, &program, storekit.Only(try.target), storekit.NoPrune())
 	switch {
-	case errors.Is(err, storekit.ErrNotFound), r.platform.absent(err, &resp.Diagnostics): // its store is made anew first
-		return
+	case errors.Is(err, storekit.ErrNotFound), errors.Is(err, storekit.ErrNotInstalled), r.platform.absent(err, &resp.Diagnostics):
+		return // its store, or the record of it, is made anew first
 	case err != nil:
 		resp.Diagnostics.Append(try.diagnose(err)...)
 		return
