@@ -298,42 +298,67 @@ func withSecrets(s spec.Store, config storeModel, diags *diag.Diagnostics) spec.
 	return s
 }
 
-// withoutPinned takes from s the write-only values whose version is set in the configuration and is the state's: the version alone
-// decides, so that a value which is another one in every run changes nothing. A value whose Secret is not as it was left is sent all
-// the same. Without a state, every value is new.
+// withoutPinned takes from s the write-only values that are pinned in state. Without a state, every value is new.
 func withoutPinned(s spec.Store, config storeModel, state *storeModel) spec.Store {
-	if state == nil {
-		return s
-	}
-	pinned := func(version, before types.Int64, secret string) bool {
-		if version.IsNull() || version.IsUnknown() || !version.Equal(before) {
-			return false
-		}
-		_, asLeft := storekit.DesiredDigest(textOf(state.Objects.Elements()["Secret/"+secret]))
-		return asLeft
-	}
 	switch engine := s.Engine.(type) {
 	case spec.WooCommerce:
-		now, before := decodeObject[wooCommerceModel](config.WooCommerce), decodeObject[wooCommerceModel](state.WooCommerce)
-		if now == nil || before == nil {
+		now := decodeObject[wooCommerceModel](config.WooCommerce)
+		if now == nil {
 			return s
 		}
-		if pinned(now.AdminPasswordWOVersion, before.AdminPasswordWOVersion, "admin") {
-			engine.AdminPassword, engine.KeepAdminPassword = "", engine.AdminPassword != ""
+		if state.pins("admin", now.AdminPasswordWOVersion) {
+			engine.AdminPassword, engine.KeepAdminPassword = "", !now.AdminPasswordWO.IsNull()
 		}
-		relay, relayBefore := decodeObject[smtpModel](now.SMTP), decodeObject[smtpModel](before.SMTP)
-		if engine.SMTP != nil && relay != nil && relayBefore != nil && pinned(relay.PasswordWOVersion, relayBefore.PasswordWOVersion, "smtp") {
+		relay := decodeObject[smtpModel](now.SMTP)
+		if engine.SMTP != nil && relay != nil && state.pins("smtp", relay.PasswordWOVersion) {
 			engine.SMTP.Password = ""
 		}
 		s.Engine = engine
 	case spec.Medusa:
-		now, before := decodeObject[medusaModel](config.Medusa), decodeObject[medusaModel](state.Medusa)
-		if now != nil && before != nil && pinned(now.AdminPasswordWOVersion, before.AdminPasswordWOVersion, "admin") {
-			engine.AdminPassword, engine.KeepAdminPassword = "", engine.AdminPassword != ""
+		if now := decodeObject[medusaModel](config.Medusa); now != nil && state.pins("admin", now.AdminPasswordWOVersion) {
+			engine.AdminPassword, engine.KeepAdminPassword = "", !now.AdminPasswordWO.IsNull()
 		}
 		s.Engine = engine
 	}
 	return s
+}
+
+// pins tells whether the write-only value in a Secret stays as it is: its version is set in the configuration and is the state's. The
+// version alone decides, so that a value which is another one in every run changes nothing. A value whose Secret is not as it was left
+// is sent all the same.
+func (m *storeModel) pins(secret string, version types.Int64) bool {
+	if m == nil || version.IsNull() || version.IsUnknown() {
+		return false
+	}
+	var before types.Int64
+	if shop := decodeObject[wooCommerceModel](m.WooCommerce); shop != nil {
+		before = shop.AdminPasswordWOVersion
+		if secret == "smtp" {
+			relay := decodeObject[smtpModel](shop.SMTP)
+			if relay == nil {
+				return false
+			}
+			before = relay.PasswordWOVersion
+		}
+	} else if shop := decodeObject[medusaModel](m.Medusa); shop != nil {
+		before = shop.AdminPasswordWOVersion
+	}
+	_, asLeft := storekit.DesiredDigest(textOf(m.Objects.Elements()["Secret/"+secret]))
+	return asLeft && version.Equal(before)
+}
+
+// unknownSecrets tells of a configuration whether a write-only value is not known yet that an apply sends.
+func (m storeModel) unknownSecrets(state *storeModel) bool {
+	if shop := decodeObject[wooCommerceModel](m.WooCommerce); shop != nil {
+		relay := decodeObject[smtpModel](shop.SMTP)
+		return shop.AdminPasswordWO.IsUnknown() && !state.pins("admin", shop.AdminPasswordWOVersion) ||
+			relay != nil && relay.PasswordWO.IsUnknown() && !state.pins("smtp", relay.PasswordWOVersion)
+	}
+	if shop := decodeObject[medusaModel](m.Medusa); shop != nil {
+		return shop.AdminPasswordWO.IsUnknown() && !state.pins("admin", shop.AdminPasswordWOVersion)
+	}
+	own := decodeObject[chartModel](m.Chart)
+	return own != nil && own.PasswordWO.IsUnknown()
 }
 
 // storeModelFrom makes the model of what the cluster has. What the cluster does not know (timeouts, versions of write-only

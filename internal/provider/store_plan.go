@@ -186,7 +186,7 @@ func (p *storePlan) changed() bool {
 
 // decide plans the objects of the store, and asks the cluster whether an apply would do anything.
 func (p *storePlan) decide(ctx context.Context) {
-	if len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
+	if p.undecided(ctx) {
 		p.setObjects(ctx, types.MapUnknown(types.StringType), types.MapUnknown(types.StringType))
 		p.setLive(ctx, nil)
 		return
@@ -216,25 +216,34 @@ func (p *storePlan) decide(ctx context.Context) {
 	p.setLive(ctx, nil)
 }
 
-// wanted is the store that an apply of the plan asks for, with what the configuration has of secrets. A store whose creation failed
-// may never have got them: it is given all.
+// undecided tells whether something of what the apply will ask for is not known yet. A plan never has write-only values: the
+// configuration says of them.
+func (p *storePlan) undecided(ctx context.Context) bool {
+	return len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() || p.config.unknownSecrets(p.given(ctx))
+}
+
+// wanted is the store that an apply of the plan asks for, with what the configuration has of secrets.
 func (p *storePlan) wanted(ctx context.Context) spec.Store {
-	s := withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics)
+	return withoutPinned(withSecrets(p.plan.spec(&p.resp.Diagnostics), p.config, &p.resp.Diagnostics), p.config, p.given(ctx))
+}
+
+// given is the state of a store that has its secrets. One whose creation failed may never have got them: it is given all.
+func (p *storePlan) given(ctx context.Context) *storeModel {
 	if p.req.Private != nil {
 		unfinished, diags := p.req.Private.GetKey(ctx, halfMade)
 		p.resp.Diagnostics.Append(diags...)
 		if len(unfinished) > 0 {
-			return s
+			return nil
 		}
 	}
-	return withoutPinned(s, p.config, p.state)
+	return p.state
 }
 
 // idle tells, without a word to the user, whether an apply of a plan that is what state says would do nothing.
 func (p *storePlan) idle(ctx context.Context) bool {
 	p.inherit(ctx)
 	p.derive(ctx)
-	if p.moved || p.disturbed() || len(p.plan.unknownInputs()) > 0 || p.platform.fleetName.IsUnknown() {
+	if p.moved || p.disturbed() || p.undecided(ctx) {
 		return false
 	}
 	s := p.wanted(ctx)
