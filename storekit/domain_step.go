@@ -92,14 +92,19 @@ func (f *Fleet) domainStep(ctx context.Context, domain *Domain, p *Program) (*St
 		return nil, err
 	default:
 		found := newDrift()
-		changes, err := f.setFields(ctx, object, live, found)
+		changes, err := f.setFields(ctx, found, object, live)
 		if err != nil {
 			return nil, err
 		}
-		step.Action, step.Changes, step.warnings = None, changes, found.warnings
-		if len(changes) > 0 {
+		step.Action, step.Changes = None, changes
+		switch refused := found.refused[kube.RefOf(object).String()]; {
+		case len(changes) == 0:
+		case refused != nil:
+			found.warn(fmt.Sprintf("the Ingress of domain %s is not what it should be, and the API server refuses to make it that: %v", d.Host, refused))
+		default:
 			step.Action, step.Why = Repair, []string{"drift"}
 		}
+		step.warnings = found.warnings
 	}
 	if claim == nil && step.Action == None {
 		step.Action, step.Why = Repair, []string{"the host is not claimed"}

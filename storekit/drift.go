@@ -2,6 +2,7 @@ package storekit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -25,6 +26,8 @@ type drift struct {
 	remove   map[string]removal       // fields that others added, by key
 	delete   []kube.Item              // objects that others put beside ours
 	released bool                     // the release is not the one that the last operation left
+	refused  map[string]error         // what the API server said to what an apply would make of an object, by key
+	rights   map[string]bool          // whether this account may patch objects, by kind, as far as that was asked
 	warnings []string                 // what could not be looked at, each once
 }
 
@@ -36,10 +39,30 @@ type removal struct {
 }
 
 func newDrift() *drift {
-	return &drift{changes: make(map[string][]spec.Change), remove: make(map[string]removal)}
+	return &drift{
+		changes: make(map[string][]spec.Change), remove: make(map[string]removal),
+		refused: make(map[string]error), rights: make(map[string]bool),
+	}
 }
 
 func (d *drift) empty() bool { return len(d.changes) == 0 }
+
+// repairable tells whether an apply would undo any of it.
+func (d *drift) repairable() bool {
+	for key := range d.changes {
+		if d.refused[key] == nil || len(d.remove[key].paths) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// warn says something once.
+func (d *drift) warn(text string) {
+	if !slices.Contains(d.warnings, text) {
+		d.warnings = append(d.warnings, text)
+	}
+}
 
 // all returns the changes in the order of their objects.
 func (d *drift) all() []spec.Change {
@@ -101,7 +124,54 @@ func (f *Fleet) drift(ctx context.Context, o *observation, d *desired, was func(
 	}
 	f.releaseDrift(ctx, out, o)
 	out.ignore(d.spec)
+	for _, key := range slices.Sorted(maps.Keys(out.refused)) {
+		if out.changes[key] != nil && o.entry(key).Desired == d.digests[key] { // else it is a change to come
+			out.warn(fmt.Sprintf("an object is not what it should be, and the API server refuses to make it that: %v. %s", out.refused[key], settleRefusal))
+		}
+	}
 	return out, nil
+}
+
+// settleRefusal is what can be done about an object that the API server does not let be what it should.
+const settleRefusal = "Make the configuration say what it is, leave it to others with ignore_drift (Ignore in Go), or delete it where nothing is " +
+	"lost with it: then it is made anew"
+
+// refusal is the error about a change that the API server refuses now, and so would in the middle of the apply: of an object that is
+// wanted otherwise than it was, or of one that Helm is going to send with its release. What admission refuses may pass once quota,
+// limits or namespace are what the same step makes of them: that remains a warning.
+func (d *drift) refusal(o *observation, want *desired, upgrades bool) error {
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(d.refused)) {
+		err := d.refused[key]
+		switch changed := o.entry(key).Desired != want.digests[key]; {
+		case apierrors.IsForbidden(err) && d.admitsOtherwise(o, want):
+			if changed {
+				d.warn(fmt.Sprintf("the API server refuses a change as things are now: %v. The apply makes it after it has changed quota, limits or "+
+					"namespace, and fails if it is refused then, too", err))
+			}
+		case changed:
+			errs = append(errs, err)
+		case upgrades && want.charted[key] && d.changes[key] != nil:
+			errs = append(errs, fmt.Errorf("the release cannot be upgraded while one of its objects is not what it should be, and cannot be made that: %w. "+
+				settleRefusal, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// admitsOtherwise tells whether a step changes something that admission goes by, or frees room of a quota.
+func (d *drift) admitsOtherwise(o *observation, want *desired) bool {
+	for key := range d.changes {
+		if kind, _, _ := strings.Cut(key, "/"); kind == "Namespace" || kind == "ResourceQuota" || kind == "LimitRange" {
+			return true
+		}
+	}
+	for key := range o.record.Objects {
+		if want.digests[key] == "" && strings.HasPrefix(key, "PersistentVolumeClaim/") {
+			return true
+		}
+	}
+	return false
 }
 
 // ignoredOnce tells whether the last operation left something of an object to others that the store no longer leaves to them.
@@ -132,10 +202,12 @@ func (f *Fleet) reconsider(ctx context.Context, out *drift, key string, d *desir
 		if err != nil {
 			return err
 		}
-		if _, err := f.client.kube.DryRun(ctx, want); apierrors.IsForbidden(err) {
-			out.warnings = []string{noDryRun}
-		} else if err != nil && !apierrors.IsNotFound(err) {
+		if _, err := f.dryRun(ctx, out, want); err != nil && !apierrors.IsNotFound(err) {
 			return err
+		}
+		if out.refused[key] != nil && len(d.spec.Ignore) > 0 { // what others decide about is not sent as it was rendered
+			delete(out.refused, key)
+			return f.inspect(ctx, out, key, d)
 		}
 	}
 	out.apply = append(out.apply, key)
@@ -188,10 +260,13 @@ func (f *Fleet) inspect(ctx context.Context, out *drift, key string, d *desired)
 		if missing := missingKeys(secret, live); len(missing) > 0 {
 			changes = append(changes, spec.Change{Object: kube.RefOf(want), Path: "data." + strings.Join(missing, ", data."), New: kube.Sensitive})
 		}
-	} else if changes, err = f.setFields(ctx, want, live, out); err != nil {
-		return err
+	} else {
+		want = leftToOthers(d.spec, want, live)
+		if changes, err = f.setFields(ctx, out, want, live); err != nil {
+			return err
+		}
 	}
-	if len(changes) > 0 {
+	if len(changes) > 0 && out.refused[key] == nil {
 		out.apply = append(out.apply, key)
 	}
 	added, err := f.additions(ctx, live, want)
@@ -235,9 +310,33 @@ func (f *Fleet) additions(ctx context.Context, live, want *unstructured.Unstruct
 	return slices.DeleteFunc(added, func(field kube.Field) bool { return reflect.DeepEqual(field.In(without), field.Value) }), nil
 }
 
-// setFields lists the fields of a live object that an apply would change.
-func (f *Fleet) setFields(ctx context.Context, want, live *unstructured.Unstructured, out *drift) ([]spec.Change, error) {
-	differences, err := f.dryRun(ctx, want, live, out)
+// leftToOthers is an object with the fields that the store lets others decide as they are, which is how it is applied.
+func leftToOthers(s spec.Store, want, live *unstructured.Unstructured) *unstructured.Unstructured {
+	want = want.DeepCopy()
+	for _, text := range s.Ignore {
+		rule, err := spec.ParseIgnore(text)
+		if err != nil || rule.Path == "" || rule.Object != kube.RefOf(want).String() {
+			continue
+		}
+		if err := kube.CopyField(live, want, rule.Path); err != nil {
+			continue // the apply says that; here the field is no change in any case
+		}
+	}
+	return want
+}
+
+// setFields lists the fields of a live object that an apply would change, or would if the API server let it.
+func (f *Fleet) setFields(ctx context.Context, out *drift, want, live *unstructured.Unstructured) ([]spec.Change, error) {
+	dry, err := f.dryRun(ctx, out, want)
+	if err != nil {
+		return nil, err
+	}
+	var differences []kube.Difference
+	if dry == nil {
+		differences, err = kube.CompareSet(live, want)
+	} else {
+		differences, err = kube.CompareNormal(live, dry)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -257,26 +356,36 @@ func (f *Fleet) setFields(ctx context.Context, want, live *unstructured.Unstruct
 const noDryRun = "dry runs are forbidden to this account, so changed objects were compared without the API server: the fields that are set " +
 	"differ or do not, but what admission and defaults would make of them is not known. Grant the verb patch to have that shown"
 
-// dryRun asks the server what an apply would change. An account that may only read gets the differences without the server's
-// defaults and admission.
-func (f *Fleet) dryRun(ctx context.Context, want, live *unstructured.Unstructured, out *drift) ([]kube.Difference, error) {
+// dryRun asks the server what an apply would make of an object. It is nil where the server does not tell, and out has why: the account
+// may only read, what is asked for is refused, or it cannot be tried.
+func (f *Fleet) dryRun(ctx context.Context, out *drift, want *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	dry, err := f.client.kube.DryRun(ctx, want)
-	if apierrors.IsForbidden(err) {
-		out.warnings = []string{noDryRun}
-		return kube.CompareSet(live, want)
+	switch ref := kube.RefOf(want); {
+	case err == nil:
+		return dry, nil
+	case apierrors.IsInvalid(err):
+		out.refused[ref.String()] = err
+		return nil, nil
+	case apierrors.IsForbidden(err): // for want of rights, or by admission
+		may, known := out.rights[ref.Kind]
+		if !known {
+			var askErr error
+			if may, askErr = f.client.kube.MayPatch(ctx, ref); askErr != nil {
+				return nil, askErr
+			}
+			out.rights[ref.Kind] = may
+		}
+		if may {
+			out.refused[ref.String()] = err
+		} else {
+			out.warn(noDryRun)
+		}
+		return nil, nil
+	case apierrors.IsBadRequest(err): // webhooks that have no dry runs are answered for so, and some refuse with this code
+		out.warn(fmt.Sprintf("a change could not be tried, so that only the apply can tell whether it passes: %v", err))
+		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	before, err := kube.Normal(live)
-	if err != nil {
-		return nil, err
-	}
-	after, err := kube.Normal(dry)
-	if err != nil {
-		return nil, err
-	}
-	return kube.Compare(before, after), nil
+	return nil, err
 }
 
 // stranger describes an object that others put beside ours.

@@ -125,7 +125,6 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 	if work.drift, err = f.drift(ctx, o, d, was); err != nil {
 		return err
 	}
-	step.warnings = append(step.warnings, work.drift.warnings...)
 	if work.notes, err = notes(o, d, was); err != nil {
 		return err
 	}
@@ -144,6 +143,10 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 		wanted = wanted || o.entry(key).Desired != digest
 	}
 	step.releases = o.record.Release.Digest != d.release.Digest
+	if err := work.drift.refusal(o, d, step.releases || work.drift.released || !o.record.Complete()); err != nil {
+		return err
+	}
+	step.warnings = append(step.warnings, work.drift.warnings...)
 	given := givenAnew(o.record, d.blueprint.Secrets)
 	work.setUp = slices.ContainsFunc(given, func(c spec.Change) bool { return c.Object.Name == blueprint.AdminName })
 	step.Changes = append(append(step.Changes, given...), work.drift.all()...)
@@ -164,7 +167,7 @@ func (f *Fleet) compareStore(ctx context.Context, step *Step, work *storeWork) e
 		step.Action, step.Why = Update, []string{"a secret is given anew"}
 	case wanted || o.record.Release.Digest != d.release.Digest:
 		step.Action, step.Why = Update, []string{"this version of storeplatform, or the cluster's nodes or ingress, ask for other objects"}
-	case !work.drift.empty():
+	case work.drift.repairable():
 		step.Action, step.Why = Repair, []string{"drift"}
 	case work.incarnation != "" && work.incarnation != o.record.Incarnation:
 		step.Action, step.Why = Update, []string{"it is created again, and taken over as it is"}

@@ -23,6 +23,19 @@ func Compare(before, after *unstructured.Unstructured) []Difference {
 	return compare("", before.Object, after.Object)
 }
 
+// CompareNormal is [Compare] for live objects.
+func CompareNormal(before, after *unstructured.Unstructured) ([]Difference, error) {
+	from, err := Normal(before)
+	if err != nil {
+		return nil, err
+	}
+	to, err := Normal(after)
+	if err != nil {
+		return nil, err
+	}
+	return Compare(from, to), nil
+}
+
 func compare(path string, before, after any) []Difference {
 	if reflect.DeepEqual(before, after) {
 		return nil

@@ -100,6 +100,24 @@ const sha = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 func TestAccStoreStorage(t *testing.T) {
 	t.Parallel()
 	a := newAcceptance(t)
+	class := a.expandableClass(t)
+	config := func(content, database string) string {
+		storage := fmt.Sprintf("{ class = %q, content = %q, database = %q }", class, content, database)
+		return a.config(a.store("woocommerce", wooCommerceBlock()).with("storage", storage).resource("storeplatform_store"))
+	}
+	a.run(t,
+		resource.TestStep{Config: config("5Gi", "5Gi"), ConfigPlanChecks: emptyAfter},
+		updateOf(storeAddress, config("6Gi", "5Gi")),
+		updateOf(storeAddress, config("6Gi", "7Gi")),
+		importOf(storeAddress),
+		refused(config("4Gi", "7Gi"), "PersistentVolumeClaim/content", "less than"),
+		resource.TestStep{Config: config("6Gi", "7Gi"), PlanOnly: true},
+	)
+}
+
+// expandableClass makes a storage class of this test's own, whose volumes can grow.
+func (a acceptance) expandableClass(t *testing.T) string {
+	t.Helper()
 	expands, mode := true, storagev1.VolumeBindingWaitForFirstConsumer
 	class := &storagev1.StorageClass{
 		ObjectMeta: metav1.ObjectMeta{Name: a.name}, Provisioner: "rancher.io/local-path", AllowVolumeExpansion: &expands, VolumeBindingMode: &mode,
@@ -113,18 +131,36 @@ func TestAccStoreStorage(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	config := func(content, database string) string {
-		storage := fmt.Sprintf("{ class = %q, content = %q, database = %q }", a.name, content, database)
+	return a.name
+}
+
+// Somebody makes a volume larger, which nobody can take back: the configuration can follow, and the store can go.
+func TestAccStoreWithGrownVolumes(t *testing.T) {
+	t.Parallel()
+	a := newAcceptance(t)
+	class := a.expandableClass(t)
+	config := func(content string) string {
+		storage := fmt.Sprintf("{ class = %q, content = %q, database = \"5Gi\" }", class, content)
 		return a.config(a.store("woocommerce", wooCommerceBlock()).with("storage", storage).resource("storeplatform_store"))
 	}
 	a.run(t,
-		resource.TestStep{Config: config("5Gi", "5Gi"), ConfigPlanChecks: emptyAfter},
-		updateOf(storeAddress, config("6Gi", "5Gi")),
-		updateOf(storeAddress, config("6Gi", "7Gi")),
-		importOf(storeAddress),
-		refused(config("4Gi", "7Gi"), "PersistentVolumeClaim/content", "less than"),
-		resource.TestStep{Config: config("6Gi", "7Gi"), PlanOnly: true},
+		resource.TestStep{Config: config("5Gi"), ConfigPlanChecks: emptyAfter},
+		resource.TestStep{PreConfig: a.grow(t, "content", "10Gi"), Config: config("5Gi"), PlanOnly: true, ExpectNonEmptyPlan: true},
+		updateOf(storeAddress, config("10Gi")),
+		resource.TestStep{PreConfig: a.grow(t, "database", "8Gi"), RefreshState: true, ExpectNonEmptyPlan: true},
 	)
+}
+
+// grow makes a volume of the store larger.
+func (a acceptance) grow(t *testing.T, claim, size string) func() {
+	t.Helper()
+	return func() {
+		patch := fmt.Appendf(nil, `{"spec":{"resources":{"requests":{"storage":%q}}}}`, size)
+		claims := a.cluster.Client().CoreV1().PersistentVolumeClaims("store-" + a.name)
+		if _, err := claims.Patch(t.Context(), claim, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: "kubectl-edit"}); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestAccStoreMedusa(t *testing.T) {
