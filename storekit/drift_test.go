@@ -555,3 +555,53 @@ func TestAdoptionKeepsWhatAReleaseHeld(t *testing.T) {
 	}
 	old("after the store")
 }
+
+// A field that somebody takes away while an operation runs has no owner that would tell. It is drift all the same.
+func TestRemovalDuringAnOperation(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("race")
+	e := h.editor(t, s)
+	for _, step := range []struct {
+		reason string
+		change func(*spec.Store)
+		tamper edit
+		want   string
+	}{
+		{
+			"of what the operation wrote", func(*spec.Store) {},
+			e.patch("NetworkPolicy", "dns", `[{"op":"remove","path":"/spec/egress/0"}]`), "NetworkPolicy/dns spec.egress",
+		},
+		{
+			"of what the operation left alone", func(s *spec.Store) { s.Host = "other-" + s.Host },
+			e.patch("ResourceQuota", "services", `{"spec":{"hard":{"pods":null}}}`), "ResourceQuota/services spec.hard.pods",
+		},
+		{
+			"of a Secret", func(s *spec.Store) { s.Host = "third-" + s.Host },
+			e.patch("Secret", "admin", `{"data":{"username":null}}`), "Secret/admin data.username",
+		},
+	} {
+		step.change(&s)
+		tampered := false
+		fleet := h.disturbed(t, func(req *http.Request, send http.RoundTripper) (*http.Response, error) {
+			exposes := req.Method == http.MethodPatch && strings.HasSuffix(req.URL.Path, "/ingresses/store") && req.URL.Query().Get("dryRun") == ""
+			if exposes && !tampered {
+				tampered = true
+				if err := step.tamper(req.Context()); err != nil {
+					return nil, err
+				}
+			}
+			return send.RoundTrip(req)
+		})
+		if _, err := upWith(t, fleet, s); err != nil || !tampered {
+			t.Fatalf("%s: tampered %t, Up: %v", step.reason, tampered, err)
+		}
+		if diff := cmp.Diff([]string{step.want}, changed(h.preview(t, program(s)).Steps[0].Changes)); diff != "" {
+			t.Errorf("removal %s: (-want +got)\n%s", step.reason, diff)
+		}
+		h.up(t, program(s))
+		if again := h.preview(t, program(s)); !again.Empty() {
+			t.Errorf("removal %s is not repaired:\n%s", step.reason, again)
+		}
+	}
+}

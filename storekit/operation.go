@@ -230,7 +230,7 @@ func (op *operation) namespace(ctx context.Context, work *storeWork) error {
 			return err
 		}
 		work.observed.namespace = created
-		return nil
+		return op.wrote(work, created)
 	}
 	if !op.needs(work, kube.RefOf(want).String()) {
 		return nil
@@ -244,8 +244,24 @@ func (op *operation) apply(ctx context.Context, work *storeWork, object *unstruc
 	if err := op.leaveIgnored(ctx, work, adjusted); err != nil {
 		return err
 	}
-	_, err := op.fleet.client.kube.Apply(ctx, adjusted)
-	return err
+	applied, err := op.fleet.client.kube.Apply(ctx, adjusted)
+	if err != nil {
+		return err
+	}
+	return op.wrote(work, applied)
+}
+
+// wrote remembers what the API server made of a write of this operation, see [operation.finish].
+func (op *operation) wrote(work *storeWork, object *unstructured.Unstructured) error {
+	item, err := op.fleet.client.kube.Item(object)
+	if err != nil {
+		return err
+	}
+	if work.written == nil {
+		work.written = make(map[string]string)
+	}
+	work.written[item.Ref.String()] = item.Digest
+	return nil
 }
 
 // leaveIgnored copies the fields that the store lets others decide from the live object, if there is one.
@@ -298,7 +314,11 @@ func (op *operation) guardrails(ctx context.Context, work *storeWork) error {
 		if !op.needs(work, key) && !given {
 			continue
 		}
-		if err := op.fleet.applySecret(ctx, secret, work.action == Create && work.adopts == nil); err != nil {
+		applied, err := op.fleet.writeSecret(ctx, secret, work.action == Create && work.adopts == nil)
+		if err != nil {
+			return err
+		}
+		if err := op.wrote(work, applied); err != nil {
 			return err
 		}
 	}
@@ -378,8 +398,8 @@ func comparePointers(a, b string) int {
 	})
 }
 
-// finish reads the store back and records it as done. An object that somebody changed meanwhile is recorded without its live
-// digest: the next preview looks at it closely.
+// finish reads the store back and records it as done. An object that somebody changed meanwhile, or that the API server does not let
+// be what it should, is recorded without its live digest: the next preview looks at it closely.
 func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	op.phase = "record"
 	d := work.desired
@@ -430,9 +450,11 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		entry := ledger.Entry{
 			APIVersion: object.GetAPIVersion(), Charted: d.charted[key], Scaled: d.scaled[key], Desired: digest, Note: work.note(key),
 		}
-		if item, present := after.items[key]; present && !item.Foreign {
+		switch item, present := after.items[key]; {
+		case !present:
+		case !item.Foreign && op.asLeft(work, after, key):
 			entry.Live = item.Digest
-		} else if present {
+		default:
 			entry.Live = op.verified(ctx, d, key, item)
 		}
 		done.Objects[key] = entry
@@ -444,6 +466,20 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 	work.after = after
 	op.phase = ledger.PhaseDone
 	return nil
+}
+
+// asLeft tells whether an object is as this operation left it: as its own write returned it, or as the last operation recorded it
+// where it was not written. Who takes a field away leaves no trace among the owners of fields. What Helm wrote cannot be told so: it
+// does not say what the API server made of its objects.
+func (op *operation) asLeft(work *storeWork, after *observation, key string) bool {
+	before := work.observed.entry(key)
+	if digest, written := work.written[key]; written {
+		before.Live = digest
+	} else if work.desired.charted[key] && after.release != nil && (work.observed.release == nil || work.observed.release.Revision != after.release.Revision) {
+		return work.drift == nil || work.drift.refused[key] == nil
+	}
+	before.Scaled = work.desired.scaled[key]
+	return before.Matches(after.items[key].Digest)
 }
 
 // verified returns the live digest of an object that others write to, when it is as desired all the same.

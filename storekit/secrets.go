@@ -22,19 +22,25 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// applySecret writes a Secret: fixed and given values as they are, generated and initial ones as they were, or new where there are none.
-// A given value that the specification leaves out stays as it was.
+// applySecret is [Fleet.writeSecret] for those who need not know what came of it.
 func (f *Fleet) applySecret(ctx context.Context, secret blueprint.Secret, fresh bool) error {
+	_, err := f.writeSecret(ctx, secret, fresh)
+	return err
+}
+
+// writeSecret writes a Secret: fixed and given values as they are, generated and initial ones as they were, or new where there are none.
+// A given value that the specification leaves out stays as it was.
+func (f *Fleet) writeSecret(ctx context.Context, secret blueprint.Secret, fresh bool) (*unstructured.Unstructured, error) {
 	existing := map[string]any{}
 	if !fresh {
 		live, err := f.client.kube.Get(ctx, kube.RefOf(secret.Object))
 		switch {
 		case err == nil:
 			if existing, _, err = unstructured.NestedMap(live.Object, "data"); err != nil {
-				return err
+				return nil, err
 			}
 		case !apierrors.IsNotFound(err):
-			return err
+			return nil, err
 		}
 	}
 	data := make(map[string]any)
@@ -53,7 +59,7 @@ func (f *Fleet) applySecret(ctx context.Context, secret blueprint.Secret, fresh 
 		}
 		value, err := generate(alphabet)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		data[key] = encode(value)
 	}
@@ -66,8 +72,7 @@ func (f *Fleet) applySecret(ctx context.Context, secret blueprint.Secret, fresh 
 	}
 	object := secret.Object.DeepCopy()
 	object.Object["data"] = data
-	_, err := f.client.kube.Apply(ctx, object)
-	return err
+	return f.client.kube.Apply(ctx, object)
 }
 
 // missingKeys lists what a live Secret should have and has not, by name.

@@ -28,6 +28,7 @@ type storeWork struct {
 	drift       *drift
 	notes       map[string]string // how our wish for objects has changed, by "Kind/name"
 	version     string            // of the record, as this operation wrote it last
+	written     map[string]string // digests of the objects that this operation wrote, as the API server made them, by "Kind/name"
 	after       *observation      // the store when the work was done
 	undoes      *desired          // what failed and is taken back; nil when this is no rollback
 	setUp       bool              // the shop is set up again, though its release may stay

@@ -108,7 +108,7 @@ func (c *Cluster) item(object runtime.Object, q SnapshotQuery) (Item, error) {
 		}
 	}
 	if q.Metadata {
-		item.Digest = string(item.UID) + "/" + item.ResourceVersion
+		item.Digest = metadataDigest(live)
 		return item, nil
 	}
 	if Awaited(q.Kind.Kind) {
@@ -136,9 +136,18 @@ func readiness(object runtime.Object) (string, error) {
 	return Waiting(object)
 }
 
-// Item makes the item of an object that was read by itself.
+// metadataDigest is the digest of what is read as metadata.
+func metadataDigest(live metav1.Object) string {
+	return string(live.GetUID()) + "/" + live.GetResourceVersion()
+}
+
+// Item makes the item of an object that was read by itself, or written: the one that a snapshot would have. Secrets are in snapshots
+// as metadata.
 func (c *Cluster) Item(live *unstructured.Unstructured) (Item, error) {
-	digest, err := c.LiveDigest(live)
+	digest, err := metadataDigest(live), error(nil)
+	if live.GetKind() != "Secret" {
+		digest, err = c.LiveDigest(live)
+	}
 	return Item{
 		Ref: RefOf(live), UID: live.GetUID(), ResourceVersion: live.GetResourceVersion(), Digest: digest, Foreign: c.foreign(live),
 	}, err
