@@ -2,6 +2,8 @@ package storekit_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +115,41 @@ func TestDriftThatCannotBeSetBack(t *testing.T) {
 	}
 	if _, err := h.fleet.Destroy(t.Context(), storekit.Only(storekit.StoreTarget(s.Name)), storekit.Timeout(time.Minute)); err != nil {
 		t.Errorf("Destroy: %v", err)
+	}
+}
+
+// A volume that an update has made larger stays so when the update is undone.
+func TestUndoneUpdateLeavesGrownVolumes(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	claim := func(size string) string {
+		return fmt.Sprintf("---\napiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data}\n"+
+			"spec: {storageClassName: %s, accessModes: [ReadWriteOnce], resources: {requests: {storage: %s}}}\n", h.name, size)
+	}
+	h.storageClass(t, true)
+	good := h.failing(t, "volume", deployment(1, "", wellImage)+claim("1Gi"))
+	h.up(t, program(good))
+	bad := good
+	bad.Engine = h.failing(t, "volume", refused+claim("2Gi")).Engine
+	var undone *storekit.UndoneError
+	if _, err := h.tryUp(t.Context(), program(bad)); !errors.As(err, &undone) {
+		t.Fatalf("want it undone, got %v", err)
+	}
+	if got := h.image(t, good); got != "registry.example.com/web:1" {
+		t.Errorf("image: %s", got)
+	}
+	state := h.get(t, good)
+	if diff := cmp.Diff([]string{"PersistentVolumeClaim/data " + sizeOfClaim}, changed(state.Drift)); diff != "" || !state.Complete {
+		t.Errorf("complete %t, drift (-want +got)\n%s", state.Complete, diff)
+	}
+	if !warned(state.Warnings, "PersistentVolumeClaim/data", "less than") {
+		t.Errorf("warnings: %v", state.Warnings)
+	}
+	next := good
+	next.Engine = h.failing(t, "volume", deployment(1, "", wellImage)+claim("2Gi")).Engine
+	h.up(t, program(next))
+	if again := h.preview(t, program(next)); !again.Empty() || len(again.Warnings) > 0 {
+		t.Errorf("not empty:\n%s", again)
 	}
 }
 

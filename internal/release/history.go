@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"helm.sh/helm/v3/pkg/action"
+	helmkube "helm.sh/helm/v3/pkg/kube"
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -92,9 +93,13 @@ func (e *Engine) Revision(ctx context.Context, namespace, name string, number in
 }
 
 // Rollback makes a new revision that has what an earlier one had. What others may change is set back too: Helm sends the
-// manifest of that revision as it was. It can be repeated: that revision outlives the bound of the history, and so does keep.
+// manifest of that revision as it was. Volumes that have grown since stay as they are. It can be repeated: that revision outlives the
+// bound of the history, and so does keep.
 func (e *Engine) Rollback(ctx context.Context, namespace, name string, number, keep int) (*Record, error) {
 	return e.run(ctx, Request{Name: name, Namespace: namespace}, func(cfg *action.Configuration) (*helmrelease.Release, error) {
+		if client, ok := cfg.KubeClient.(*helmkube.Client); ok {
+			cfg.KubeClient = rollbackClient{client}
+		}
 		rollback := action.NewRollback(cfg)
 		rollback.Version = number
 		rollback.DisableHooks = true
