@@ -8,9 +8,9 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// Counts of objects that a store may have. They bound mistakes and abuse, and leave room for what a store grows: Helm keeps
-// five revisions as Secrets and writes a sixth before it removes the oldest, and each domain takes an Ingress, a Secret for its
-// certificate and, while an ACME challenge is pending, one more Ingress.
+// Counts of objects that a store may have. They bound mistakes and abuse, and leave room for what a store grows: there are
+// five revisions as Secrets, and each domain takes an Ingress, a Secret for its certificate and, while an ACME challenge is pending,
+// one more Ingress.
 const (
 	maxIngresses  = 100
 	maxSecrets    = 150
