@@ -129,7 +129,8 @@ func (c *Client) ingressClass(ctx context.Context, env *environment) (*networkin
 
 // helmChart is how k3s installs what it comes with (k3s-io/helm-controller).
 var helmChart = kube.Kind{
-	GroupVersionKind: schema.GroupVersionKind{Group: "helm.cattle.io", Version: "v1", Kind: "HelmChart"}, Resource: "helmcharts", Namespaced: true,
+	GroupVersionKind: schema.GroupVersionKind{Group: "helm.cattle.io", Version: "v1", Kind: "HelmChart"},
+	Resource:         "helmcharts", Namespaced: true,
 }
 
 // announcedClass returns the class of the Traefik that k3s is about to install, nil when it is about to install none. The HelmChart is
@@ -151,7 +152,8 @@ func (c *Client) announcedClass(ctx context.Context, env *environment) (*network
 	case apierrors.IsNotFound(err): // no k3s
 		return nil, nil
 	case forbidden(err):
-		env.warnings = append(env.warnings, "the cluster has no ingress class, and this account may not read the HelmCharts of kube-system, which tell whether k3s is about to make one")
+		env.warnings = append(env.warnings,
+			"the cluster has no ingress class, and this account may not list helmcharts in kube-system, which tell whether k3s is about to make one")
 		return nil, nil
 	}
 	return class, err

@@ -2,11 +2,13 @@ package storekit_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -50,9 +52,9 @@ func newYoungK3s(t *testing.T) youngK3s {
 }
 
 // eventually waits until the cluster is so.
-func eventually(t *testing.T, what string, holds func(context.Context) (bool, error)) {
+func eventually(ctx context.Context, t *testing.T, what string, holds func(context.Context) (bool, error)) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, holds); err != nil {
+	if err := wait.PollUntilContextTimeout(ctx, 50*time.Millisecond, time.Minute, true, holds); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }
@@ -68,7 +70,7 @@ func (k youngK3s) create(t *testing.T, resource schema.GroupVersionResource, nam
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "create "+object.GetName(), func(ctx context.Context) (bool, error) {
+	eventually(t.Context(), t, "create "+object.GetName(), func(ctx context.Context) (bool, error) {
 		_, err := client.Resource(resource).Namespace(namespace).Create(ctx, object, metav1.CreateOptions{})
 		if apierrors.IsNotFound(err) {
 			return false, nil
@@ -104,7 +106,7 @@ func (k youngK3s) uninstallTraefik(t *testing.T) (install func()) {
 			return err == nil && (len(pods.Items) > 0) == want, err
 		}
 	}
-	eventually(t, "pods of Traefik go", running(false))
+	eventually(ctx, t, "pods of Traefik go", running(false))
 	return func() {
 		t.Helper()
 		class.ResourceVersion, service.ResourceVersion, deployment.ResourceVersion = "", "", ""
@@ -115,8 +117,8 @@ func (k youngK3s) uninstallTraefik(t *testing.T) (install func()) {
 		must(err)
 		_, err = deployments.Create(ctx, deployment, metav1.CreateOptions{})
 		must(err)
-		eventually(t, "pods of Traefik come", running(true))
-		eventually(t, "Traefik gets its address", func(ctx context.Context) (bool, error) {
+		eventually(ctx, t, "pods of Traefik come", running(true))
+		eventually(ctx, t, "Traefik gets its address", func(ctx context.Context) (bool, error) {
 			now, err := services.Get(ctx, name, metav1.GetOptions{})
 			return err == nil && len(now.Status.LoadBalancer.Ingress) > 0, err
 		})
@@ -163,6 +165,18 @@ func TestStoresBeforeTheIngressController(t *testing.T) {
 	announced := place{"traefik", []string{testcluster.Address}}
 	if diff := cmp.Diff(announced, placeOf(early)); diff != "" {
 		t.Errorf("what was read before k3s said so is not read again (-want +got):\n%s", diff)
+	}
+
+	readers := readers(t)
+	blind := slices.DeleteFunc(slices.Clone(readers), func(rule rbacv1.PolicyRule) bool { return slices.Contains(rule.Resources, "helmcharts") })
+	for want, rules := range map[string][]rbacv1.PolicyRule{"traefik": readers, "": blind} {
+		client, err := storekit.Connect(k.cluster.User(t, "reader", rules))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := client.Cluster(t.Context()); err != nil || got.IngressClass != want {
+			t.Errorf("an account that only reads: want class %q, got %+v, %v", want, got, err)
+		}
 	}
 
 	s := k.woocommerce("shop")
