@@ -10,9 +10,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	storagev1 "k8s.io/api/storage/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -179,5 +182,102 @@ func TestRefusalOfAdmission(t *testing.T) {
 	preview = h.preview(t, program(wider))
 	if !warned(preview.Warnings, contentClaim, "must support resize") || warned(preview.Warnings, "dry runs are forbidden") {
 		t.Errorf("warnings: %v", preview.Warnings)
+	}
+}
+
+// What a policy of the cluster lets nobody set back is shown, and said to be refused: that is no lack of rights.
+func TestDriftThatAdmissionKeeps(t *testing.T) {
+	t.Parallel()
+	h := newHarness(t)
+	s := h.woocommerce("policed")
+	p := program(s)
+	p.AddDomain(spec.Domain{Store: s.Name, Host: "d-" + s.Host})
+	h.up(t, p)
+	e := h.editor(t, s)
+	domain, err := h.fleet.Domain(t.Context(), "d-"+s.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tamper := range []edit{
+		e.patch("NetworkPolicy", "dns", `[{"op":"add","path":"/spec/egress/-","value":{}}]`),
+		e.patch("Ingress", domain.Ingress, `[{"op":"replace","path":"/spec/rules/0/http/paths/0/backend/service/name","value":"evil"}]`),
+	} {
+		if err := tamper(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.forbidUpdates(t, s, "networking.k8s.io", "networkpolicies", "ingresses")
+
+	state := h.get(t, s)
+	if diff := cmp.Diff([]string{"NetworkPolicy/dns spec.egress[1]"}, changed(state.Drift)); diff != "" {
+		t.Errorf("drift (-want +got)\n%s", diff)
+	}
+	if !warned(state.Warnings, "NetworkPolicy/dns", "not today") {
+		t.Errorf("warnings: %v", state.Warnings)
+	}
+	preview := h.preview(t, p)
+	var shown []string
+	for _, step := range preview.Steps {
+		shown = append(shown, changed(step.Changes)...)
+	}
+	if len(shown) != 2 || !preview.Empty() {
+		t.Errorf("want both changes shown, and nothing done: %v\n%s", shown, preview)
+	}
+	if !warned(preview.Warnings, "NetworkPolicy/dns", "not today") || !warned(preview.Warnings, "the Ingress of domain", "not today") ||
+		warned(preview.Warnings, "dry runs are forbidden") {
+		t.Errorf("warnings: %v", preview.Warnings)
+	}
+}
+
+// forbidUpdates makes admission refuse changes of some resources of a store, and returns when it does.
+func (h *harness) forbidUpdates(t *testing.T, s spec.Store, group string, resources ...string) {
+	t.Helper()
+	fail, forbidden := admissionv1.Fail, metav1.StatusReasonForbidden
+	client := h.cluster.Client()
+	policies := client.AdmissionregistrationV1()
+	meta := metav1.ObjectMeta{Name: h.name}
+	if _, err := policies.ValidatingAdmissionPolicies().Create(t.Context(), &admissionv1.ValidatingAdmissionPolicy{
+		ObjectMeta: meta,
+		Spec: admissionv1.ValidatingAdmissionPolicySpec{
+			FailurePolicy: &fail,
+			MatchConstraints: &admissionv1.MatchResources{
+				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"kubernetes.io/metadata.name": s.Namespace()}},
+				ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+					Operations: []admissionv1.OperationType{admissionv1.Update},
+					Rule:       admissionv1.Rule{APIGroups: []string{group}, APIVersions: []string{"v1"}, Resources: resources},
+				}}},
+			},
+			Validations: []admissionv1.Validation{{Expression: "false", Message: "not today", Reason: &forbidden}},
+		},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(
+			policies.ValidatingAdmissionPolicyBindings().Delete(context.Background(), h.name, metav1.DeleteOptions{}),
+			policies.ValidatingAdmissionPolicies().Delete(context.Background(), h.name, metav1.DeleteOptions{}),
+		); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := policies.ValidatingAdmissionPolicyBindings().Create(t.Context(), &admissionv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: meta,
+		Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: h.name, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+		},
+	}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// Nothing tells when admission has read a new policy.
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		patch, dry := []byte(`{"metadata":{"annotations":{"example.com/probe":"x"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}}
+		_, err := client.NetworkingV1().NetworkPolicies(s.Namespace()).Patch(ctx, "dns", types.MergePatchType, patch, dry)
+		if apierrors.IsForbidden(err) {
+			return true, nil
+		}
+		return false, err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
