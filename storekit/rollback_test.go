@@ -43,6 +43,16 @@ func (h *harness) image(t *testing.T, s spec.Store) string {
 	return live.Spec.Template.Spec.Containers[0].Image
 }
 
+// undone makes an update that fails and is rolled back.
+func (h *harness) undone(t *testing.T, s spec.Store, timeout time.Duration) {
+	t.Helper()
+	_, err := h.fleet.Up(t.Context(), h.preview(t, program(s)), storekit.Timeout(timeout))
+	var undone *storekit.UndoneError
+	if !errors.As(err, &undone) {
+		t.Fatalf("The update must fail and be undone: %v", err)
+	}
+}
+
 // An update that does not become ready is undone, guardrails and all, unless the store asks for something else.
 func TestFailedUpdate(t *testing.T) {
 	t.Parallel()
@@ -128,11 +138,7 @@ func TestRollbackBringsTheHostBack(t *testing.T) {
 	h.up(t, program(s))
 	bad := withEngine(s, func(w *spec.WooCommerce) { w.Registry = "registry.example.com/never-pull" })
 	bad.Host = ""
-	_, err := h.fleet.Up(t.Context(), h.preview(t, program(bad)), storekit.Timeout(45*time.Second))
-	var undone *storekit.UndoneError
-	if !errors.As(err, &undone) {
-		t.Fatalf("The update must fail and be undone: %v", err)
-	}
+	h.undone(t, bad, 45*time.Second)
 	if _, err := h.cluster.Client().NetworkingV1().Ingresses(s.Namespace()).Get(t.Context(), "store", metav1.GetOptions{}); err != nil {
 		t.Errorf("the shop cannot be reached: %v", err)
 	}
