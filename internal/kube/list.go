@@ -38,6 +38,14 @@ type Query struct {
 	Metadata  bool   // read metadata alone: for Secrets; of well-known kinds
 }
 
+// String returns what is listed, such as "secrets in namespace store-acme".
+func (q Query) String() string {
+	if q.Namespace == "" {
+		return q.Kind.Resource
+	}
+	return q.Kind.Resource + " in namespace " + q.Namespace
+}
+
 // List calls each for every object of the query, page by page. Well-known kinds travel as protobuf, which costs a third of
 // JSON's time.
 func (c *Cluster) List(ctx context.Context, q Query, each func(*unstructured.Unstructured) error) error {
@@ -60,7 +68,7 @@ func (c *Cluster) list(ctx context.Context, q Query, each func(runtime.Object) e
 			next, err = token, nil
 		}
 		if err != nil {
-			return fmt.Errorf("list %s: %w", q.Kind.Resource, c.readError(err))
+			return fmt.Errorf("list %s: %w", q, c.readError(err))
 		}
 		if next == "" {
 			return nil

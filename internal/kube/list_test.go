@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -115,6 +116,18 @@ func TestListIsNeverShort(t *testing.T) {
 		})
 		if err == nil && len(got) < 3 {
 			t.Errorf("The first %d of %d bytes of a list were taken for all of it: %v", length, whole.Len(), got)
+		}
+	}
+}
+
+func TestListSaysWhereItFailed(t *testing.T) {
+	t.Parallel()
+	for namespace, want := range map[string]string{"": "list configmaps: ", "store-acme": "list configmaps in namespace store-acme: "} {
+		_, err := list(t, Query{Kind: KnownKind("ConfigMap"), Namespace: namespace}, func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusInternalServerError)
+		})
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("in namespace %q: error %v, want %q and the reason", namespace, err, want)
 		}
 	}
 }
