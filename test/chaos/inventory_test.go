@@ -27,6 +27,10 @@ const (
 	fleetLabel      = "storeplatform.io/fleet"
 )
 
+// everywhere is what Kubernetes puts into every namespace. No store waits for it, and after a restart of the API server it can take
+// longer than a store.
+var everywhere = []string{"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"}
+
 // eye looks at the cluster without the library.
 type eye struct {
 	core      kubernetes.Interface
@@ -63,7 +67,7 @@ func newEye(cluster *testcluster.Cluster) (*eye, error) {
 type inventory struct {
 	namespace types.UID            // empty when there is none
 	dying     bool                 // the namespace is being deleted
-	objects   map[string]types.UID // by "Kind/name", but for what other objects own, the release records and Jobs on backups; nil after a glance
+	objects   map[string]types.UID // by "Kind/name", but for what other objects own or is everywhere, the release records and Jobs on backups; nil after a glance
 	claims    map[string]types.UID // of volumes, by name
 	releases  []string             // statuses of the release records, but for those that are history
 	revision  int                  // the latest of the release; 0 when there is none
@@ -88,9 +92,10 @@ func (e *eye) look(ctx context.Context, s subject) (*inventory, error) {
 			return nil, fmt.Errorf("list %s: %w", resource.Resource, err)
 		}
 		for _, item := range list.Items {
+			key := kind + "/" + item.Name
 			passing := item.Labels["storeplatform.io/phase"] != "" // a Job that made a backup, and goes by itself
-			if len(item.OwnerReferences) == 0 && item.Labels["owner"] != "helm" && !passing {
-				i.objects[kind+"/"+item.Name] = item.UID
+			if len(item.OwnerReferences) == 0 && item.Labels["owner"] != "helm" && !passing && !slices.Contains(everywhere, key) {
+				i.objects[key] = item.UID
 			}
 		}
 	}
