@@ -88,7 +88,9 @@ func (op *operation) protectData(ctx context.Context, work *storeWork) error {
 	if len(work.upgrades()) == 0 {
 		return nil
 	}
-	op.enter(ledger.PhaseBackup)
+	if err := op.reach(ctx, work, ledger.PhaseBackup); err != nil {
+		return err
+	}
 	id, err := op.backUp(ctx, work, beforeUpgrade)
 	if errors.Is(err, errNoJobs) {
 		op.warn("no backup was made before the upgrade: %v. Backups begin with it", err)

@@ -55,6 +55,21 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 	return op.save(ctx, work, &next)
 }
 
+// reach begins a phase and notes it in the journal first, with what was decided so far: whoever finds the operation interrupted reads
+// there how far it came.
+func (op *operation) reach(ctx context.Context, work *storeWork, phase string) error {
+	if work.observed.record.Operation.Phase != phase {
+		op.phase = "record" // what fails here says nothing about the shop
+		next := *work.observed.record
+		next.Operation.Phase, next.Operation.Decisions = phase, op.decisions
+		if err := op.save(ctx, work, &next); err != nil {
+			return err
+		}
+	}
+	op.enter(phase)
+	return nil
+}
+
 // journal is the entry of this operation. before is the one of the operation before it.
 func (op *operation) journal(phase string, before ledger.Operation) ledger.Operation {
 	entry := ledger.Operation{

@@ -177,7 +177,9 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 	if err := op.protectData(ctx, work); err != nil {
 		return err
 	}
-	op.enter(ledger.PhaseRelease)
+	if err := op.reach(ctx, work, ledger.PhaseRelease); err != nil {
+		return err
+	}
 	if err := op.release(ctx, work); err != nil {
 		return err
 	}
@@ -189,14 +191,18 @@ func (op *operation) converge(ctx context.Context, work *storeWork) error {
 	if err := op.restoreData(ctx, work); err != nil {
 		return err
 	}
-	op.enter(ledger.PhaseReady)
+	if err := op.reach(ctx, work, ledger.PhaseReady); err != nil {
+		return err
+	}
 	if err := op.awaitReady(ctx, work); err != nil {
 		return err
 	}
 	if err := op.check(ctx, work); err != nil {
 		return err
 	}
-	op.enter(ledger.PhaseExpose)
+	if err := op.reach(ctx, work, ledger.PhaseExpose); err != nil {
+		return err
+	}
 	for _, object := range d.blueprint.Exposure {
 		key := kube.RefOf(object).String()
 		if op.needs(work, key) {

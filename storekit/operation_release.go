@@ -57,7 +57,9 @@ func (op *operation) release(ctx context.Context, work *storeWork) error {
 	}
 	lastDone := o.record.Release.Revision
 	if d.revision > 0 {
-		op.enter(ledger.PhaseRollback)
+		if err := op.reach(ctx, work, ledger.PhaseRollback); err != nil {
+			return err
+		}
 		if _, err := helm.Rollback(ctx, d.request.Namespace, d.request.Name, d.revision, lastDone); err != nil {
 			return err
 		}

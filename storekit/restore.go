@@ -99,7 +99,9 @@ func (op *operation) finishRestore(ctx context.Context, work *storeWork) error {
 		return nil
 	}
 	op.before, op.changedData = record.Before, true
-	op.enter(ledger.PhaseRestore)
+	if err := op.reach(ctx, work, ledger.PhaseRestore); err != nil {
+		return err
+	}
 	op.decide("the restore of backup %s was interrupted, and the data may not be whole: backup %s is restored before anything else. "+
 		"What was there before is backup %s", record.Restoring, work.toRestore(), cmp.Or(record.Before, "none"))
 	err := op.restore(ctx, work, work.toRestore())
@@ -121,7 +123,9 @@ func (op *operation) restoreData(ctx context.Context, work *storeWork) error {
 	if from == "" {
 		return nil
 	}
-	op.enter(ledger.PhaseRestore)
+	if err := op.reach(ctx, work, ledger.PhaseRestore); err != nil {
+		return err
+	}
 	if record.Release.Revision > 0 && record.Restoring == "" && !op.backedUp { // there is a shop with data, and they are whole
 		if _, err := op.backUp(ctx, work, beforeRestore); err != nil {
 			return fmt.Errorf("nothing was restored, for what is there could not be backed up: %w", err)
@@ -161,7 +165,9 @@ func (op *operation) takeDataBack(ctx context.Context, work *storeWork) error {
 	if op.before == "" || !op.changedData {
 		return nil
 	}
-	op.enter(ledger.PhaseRestore)
+	if err := op.reach(ctx, work, ledger.PhaseRestore); err != nil {
+		return err
+	}
 	if work.observed.record.Restoring == "" {
 		if _, err := op.backUp(ctx, work, beforeRollback); err != nil {
 			return fmt.Errorf("the data were not taken back to backup %s, for what is there could not be backed up: %w", op.before, err)
@@ -364,7 +370,9 @@ func (op *operation) check(ctx context.Context, work *storeWork) error {
 	if op.before == "" || op.undoing != "" && !op.changedData {
 		return nil
 	}
-	op.enter(ledger.PhaseCheck)
+	if err := op.reach(ctx, work, ledger.PhaseCheck); err != nil {
+		return err
+	}
 	ctx, cancel := op.there(ctx)
 	defer cancel()
 	_, err := op.runJob(ctx, work.desired, storeJob{

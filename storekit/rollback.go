@@ -169,7 +169,9 @@ func sameSpec(a, b spec.Store) bool {
 
 // uninstall removes the release of a store that never became ready.
 func (op *operation) uninstall(ctx context.Context, work *storeWork) error {
-	op.enter(ledger.PhaseUninstall)
+	if err := op.reach(ctx, work, ledger.PhaseUninstall); err != nil {
+		return err
+	}
 	err := op.fleet.client.helm.Uninstall(ctx, work.desired.request.Namespace, work.desired.request.Name)
 	if errors.Is(err, release.ErrNotFound) {
 		return nil

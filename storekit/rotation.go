@@ -46,7 +46,9 @@ func (op *operation) rotate(ctx context.Context, work *storeWork) error {
 		return nil
 	}
 	d := work.desired
-	op.enter(blueprint.PhaseRotate)
+	if err := op.reach(ctx, work, blueprint.PhaseRotate); err != nil {
+		return err
+	}
 	if d.revision > 0 {
 		return spec.FieldErrors{{
 			Path: "rotation", Value: d.spec.Rotation, Allowed: "cannot change while rollback_to keeps the pods as they are. Take rollback_to out",
@@ -145,7 +147,9 @@ func (op *operation) retire(ctx context.Context, work *storeWork) error {
 		return nil
 	}
 	d := work.desired
-	op.enter(blueprint.PhaseRotate)
+	if err := op.reach(ctx, work, blueprint.PhaseRotate); err != nil {
+		return err
+	}
 	if err := op.awaitRotated(ctx, d); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
@@ -41,14 +42,13 @@ type interruption struct {
 func TestCancel(t *testing.T) {
 	var s silence
 	t.Cleanup(func() { s.check(t) })
-	forEachOperation(t, func(t *testing.T, b *bench, o operation) {
-		want := b.undisturbed(t, o)
+	t.Parallel()
+	newBench(t, testcluster.Start(t)).tryAll(t, func(o operation, want reference) []point {
+		var out []point
 		for _, i := range o.interruptions(want) {
-			t.Run(i.name, func(t *testing.T) {
-				t.Parallel()
-				b.interrupt(t, o, i, want, &s)
-			})
+			out = append(out, point{i.name, func(tr *trial) { tr.interrupt(i, &s) }})
 		}
+		return out
 	})
 }
 
@@ -87,39 +87,38 @@ func (o operation) interruptions(want reference) []interruption {
 }
 
 // interrupt tries one point: an operation is told to end, and does, and the next run finishes what it began.
-func (b *bench) interrupt(t *testing.T, o operation, i interruption, want reference, s *silence) {
-	t.Helper()
-	tr := b.newTrial(t, o)
+func (tr *trial) interrupt(i interruption, s *silence) {
+	tr.Helper()
 	first := tr.glance()
-	line, err := i.connect(b.cluster.RESTConfig)
+	line, err := i.connect(tr.cluster.RESTConfig)
 	tr.must("make a connection", err)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tr.Context())
 	defer cancel()
 	line.hangUp = cancel
 	var failure error
-	pprof.Do(ctx, pprof.Labels(trialLabel, t.Name()), func(ctx context.Context) {
+	pprof.Do(ctx, pprof.Labels(trialLabel, tr.Name()), func(ctx context.Context) {
 		tr.seen()
-		failure = tr.subject.operate(ctx, line.config, o.verb, line.watchClock, i.options()...)
+		failure = tr.subject.operate(ctx, line.config, tr.verb, line.watchClock, i.options()...)
 	})
 	returned := time.Now()
-	s.watch(t.Name(), line.all, returned)
+	s.watch(tr.Name(), line.all, returned)
 	told := line.told.Load()
 	switch {
 	case told == nil && failure != nil:
-		t.Fatalf("the operation failed by itself: %v", failure)
+		tr.Fatalf("the operation failed by itself: %v", failure)
 	case told == nil:
-		t.Skipf("this run had fewer requests than the undisturbed one, which waited longer")
+		tr.Skipf("this run had fewer requests than the undisturbed one, which waited longer")
 	}
 	took := max(0, returned.Sub(*told)) // one that runs out of time may be quicker
 	s.took(took)
 	if took > promptness {
-		t.Errorf("the operation returned %s after it had been told to end, at most %s are allowed", took.Round(100*time.Millisecond), promptness)
+		tr.Errorf("the operation returned %s after it had been told to end, at most %s are allowed", took.Round(100*time.Millisecond), promptness)
 	}
 	tr.endedBy(failure, i)
 	tr.ended(line)
 	left := tr.glance()
 	tr.tidy(first, left, i)
-	tr.survive(want, left, tr.announced(left, 0))
+	tr.survive(left, tr.announced(left, 0))
 	point := "anywhere"
 	if at, hit := line.counted.hit(); hit {
 		point = at.String()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
@@ -40,7 +42,7 @@ func TestMain(m *testing.M) {
 	}
 	flag.Parse()
 	// Many points wait at once for a dead process to be given up; how many work is up to slots.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "24"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -87,6 +89,7 @@ func (s *slot) whileLocked() func(storekit.Event) {
 type bench struct {
 	cluster *testcluster.Cluster
 	eye     *eye
+	serial  bool // the points disturb each other: one at a time
 }
 
 // operation is what is disturbed.
@@ -98,16 +101,19 @@ type operation struct {
 
 func (o operation) String() string { return string(o.engine) + "/" + string(o.verb) }
 
-// operations are those of each engine.
-func operations() []operation {
+// verbs are the operations on a store, in the order of its life.
+var verbs = []verb{create, update, remove}
+
+// operations are those on stores of an engine.
+func operations(engine spec.EngineKind) []operation {
 	var all []operation
-	for _, engine := range []spec.EngineKind{spec.KindWooCommerce, spec.KindMedusa} {
-		for _, v := range []verb{create, update, remove} {
-			all = append(all, operation{number: len(all), engine: engine, verb: v})
-		}
+	for _, v := range verbs {
+		all = append(all, operation{number: slices.Index(engines, engine)*len(verbs) + len(all), engine: engine, verb: v})
 	}
 	return all
 }
+
+var engines = []spec.EngineKind{spec.KindWooCommerce, spec.KindMedusa}
 
 func newBench(t *testing.T, cluster *testcluster.Cluster) *bench {
 	t.Helper()
@@ -118,16 +124,45 @@ func newBench(t *testing.T, cluster *testcluster.Cluster) *bench {
 	return &bench{cluster: cluster, eye: e}
 }
 
-// forEachOperation runs a test of each operation, in parallel.
-func forEachOperation(t *testing.T, test func(*testing.T, *bench, operation)) {
+// point is one disturbance of an operation.
+type point struct {
+	name string
+	try  func(*trial)
+}
+
+// tryAll tries the points of every operation. Making a store and deleting it is most of the work, so each store is disturbed in its
+// create, in its update and in its delete.
+func (b *bench) tryAll(t *testing.T, points func(operation, reference) []point) {
 	t.Helper()
-	t.Parallel()
-	b := newBench(t, testcluster.Start(t))
-	for _, o := range operations() {
-		t.Run(o.String(), func(t *testing.T) {
-			t.Parallel()
-			test(t, b, o)
+	for _, engine := range engines {
+		t.Run(string(engine), func(t *testing.T) {
+			b.parallel(t)
+			want := b.undisturbed(t, engine)
+			queues, longest := make(map[verb][]point), 0
+			for _, o := range operations(engine) {
+				queues[o.verb] = points(o, want[o.verb])
+				longest = max(longest, len(queues[o.verb]))
+			}
+			for i := range longest {
+				t.Run(fmt.Sprintf("store-%03d", i+1), func(t *testing.T) {
+					b.parallel(t)
+					l := &life{bench: b, T: t, engine: engine}
+					for _, v := range verbs {
+						if i < len(queues[v]) {
+							t.Run(string(v)+"-"+queues[v][i].name, func(t *testing.T) { queues[v][i].try(l.trial(t, v, want[v])) })
+						}
+					}
+					l.end()
+				})
+			}
 		})
+	}
+}
+
+func (b *bench) parallel(t *testing.T) {
+	t.Helper()
+	if !b.serial {
+		t.Parallel()
 	}
 }
 
@@ -154,27 +189,60 @@ func (o operation) sample(total int) []int {
 	return points
 }
 
-// trial is one store and what happens to it.
+// life is that of a store.
+type life struct {
+	*bench
+	*testing.T
+	engine  spec.EngineKind
+	subject subject
+	last    verb // what was done to the store and went well; empty when there is none, or it is in doubt
+}
+
+// trial begins a point. Where there is no store that the operation can start from, it makes one.
+func (l *life) trial(t *testing.T, v verb, want reference) *trial {
+	t.Helper()
+	tr := &trial{bench: l.bench, T: t, life: l, verb: v, want: want, began: time.Now()}
+	tr.slot.take()
+	t.Cleanup(tr.slot.giveBack)
+	if l.last == "" {
+		l.subject = subject{Fleet: l.cluster.Fleet(l.T), Engine: l.engine}
+	}
+	tr.subject = l.subject
+	for _, earlier := range verbs[slices.Index(verbs, l.last)+1 : slices.Index(verbs, v)] {
+		tr.calmly(earlier)
+	}
+	l.last = ""
+	return tr
+}
+
+// end deletes the store if it is still there.
+func (l *life) end() {
+	l.Helper()
+	if l.last != "" && l.last != remove {
+		tr := &trial{bench: l.bench, T: l.T, subject: l.subject}
+		tr.slot.take()
+		defer tr.slot.giveBack()
+		tr.calmly(remove)
+		tr.gone()
+	}
+}
+
+// trial is one operation on a store and what happens to it.
 type trial struct {
 	*bench
 	*testing.T
+	life    *life
 	subject subject
 	verb    verb
+	want    reference
 	slot    slot
 	began   time.Time
 }
 
-// newTrial makes the store that the operation starts from.
-func (b *bench) newTrial(t *testing.T, o operation) *trial {
-	t.Helper()
-	tr := &trial{bench: b, T: t, verb: o.verb, subject: subject{Fleet: b.cluster.Fleet(t), Engine: o.engine}}
-	tr.slot.take()
-	t.Cleanup(tr.slot.giveBack)
-	tr.began = time.Now()
-	if o.verb != create {
-		tr.must("make the store", tr.subject.operate(t.Context(), b.cluster.RESTConfig, create, func(storekit.Event) {}))
-	}
-	return tr
+// calmly does what nothing disturbs.
+func (tr *trial) calmly(v verb) {
+	tr.Helper()
+	tr.must(string(v)+" the store", tr.subject.operate(tr.Context(), tr.cluster.RESTConfig, v, func(storekit.Event) {}))
 }
 
 func (tr *trial) must(what string, err error) {
@@ -200,9 +268,10 @@ func (tr *trial) glance() *inventory {
 
 // done says how a point went.
 func (tr *trial) done(format string, args ...any) {
-	verdict := "ok"
-	if tr.Failed() {
-		verdict = "FAILED"
+	verdict := "FAILED"
+	if !tr.Failed() {
+		verdict = "ok"
+		tr.life.last = tr.verb
 	}
 	fmt.Printf("%4d %-6s %s: %s (%.1fs)\n", tried.Add(1), verdict, tr.Name(), fmt.Sprintf(format, args...), time.Since(tr.began).Seconds())
 }
@@ -214,87 +283,103 @@ type reference struct {
 	parts          map[string][]string
 }
 
-var references sync.Map // of functions that find a reference, by operation
+var references sync.Map // of functions that find the references of an engine
 
-// undisturbed finds the reference of an operation, once for all tests.
-func (b *bench) undisturbed(t *testing.T, o operation) reference {
+// undisturbed finds the references of an engine, once for all tests.
+func (b *bench) undisturbed(t *testing.T, engine spec.EngineKind) map[verb]reference {
 	t.Helper()
-	find, _ := references.LoadOrStore(o, sync.OnceValue(func() reference { return b.measure(t, o) }))
-	once, ok := find.(func() reference)
+	find, _ := references.LoadOrStore(engine, sync.OnceValue(func() map[verb]reference { return b.measure(t, engine) }))
+	once, ok := find.(func() map[verb]reference)
 	if !ok {
 		t.Fatalf("%T is no reference", find)
 	}
 	return once()
 }
 
-func (b *bench) measure(t *testing.T, o operation) reference {
+func (b *bench) measure(t *testing.T, engine spec.EngineKind) map[verb]reference {
 	t.Helper()
-	tr := b.newTrial(t, o)
-	defer tr.slot.giveBack()
-	w := &wire{counts: everything}
-	tr.must("undisturbed "+string(o.verb), tr.subject.operate(t.Context(), w.attach(b.cluster.RESTConfig), o.verb, func(storekit.Event) {}))
-	r := reference{parts: tr.look().parts(), requests: w.log()}
-	for _, one := range r.requests {
-		switch {
-		case leaseWrites(one):
-			r.leases = append(r.leases, one)
-		case storeWrites(one):
-			r.writes = append(r.writes, one)
+	out := make(map[verb]reference)
+	l := &life{bench: b, T: t, engine: engine}
+	for _, v := range verbs {
+		tr := l.trial(t, v, reference{})
+		w := &wire{counts: everything}
+		tr.must("undisturbed "+string(v), tr.subject.operate(t.Context(), w.attach(b.cluster.RESTConfig), v, func(storekit.Event) {}))
+		r := reference{parts: tr.look().parts(), requests: w.log()}
+		for _, one := range r.requests {
+			switch {
+			case leaseWrites(one):
+				r.leases = append(r.leases, one)
+			case storeWrites(one):
+				r.writes = append(r.writes, one)
+			}
 		}
+		fmt.Printf("%s of %s: %d requests, %d of them writes, beside %d writes of leases\n", v, engine, len(r.requests), len(r.writes), len(r.leases))
+		out[v], l.last = r, v
+		tr.slot.giveBack()
 	}
-	fmt.Printf("%s of %s: %d requests, %d of them writes, beside %d writes of leases\n", o.verb, o.engine, len(r.requests), len(r.writes), len(r.leases))
-	return r
+	return out
 }
 
 func TestKill(t *testing.T) {
-	forEachOperation(t, func(t *testing.T, b *bench, o operation) {
-		want := b.undisturbed(t, o)
+	t.Parallel()
+	newBench(t, testcluster.Start(t)).tryAll(t, func(o operation, want reference) []point {
+		var out []point
 		for i, when := range []moment{before, after} {
 			if !full() && o.number%2 != i {
 				continue // a fast run takes turns
 			}
+			add := func(class string, j job) {
+				out = append(out, point{fmt.Sprintf("%s-%s-%02d", when, class, j.N), func(tr *trial) { tr.kill(j) }})
+			}
 			for _, n := range o.sample(len(want.writes)) {
-				t.Run(fmt.Sprintf("%s-write-%02d", when, n), func(t *testing.T) {
-					t.Parallel()
-					b.kill(t, o, job{Moment: when, N: n}, want)
-				})
+				add("write", job{Moment: when, N: n})
 			}
 			for n := range want.leases {
-				if !full() && (o.number > 0 || n > 0) {
-					continue
+				if full() || o.number == 0 && n == 0 {
+					add("lease", job{Leases: true, Moment: when, N: n + 1})
 				}
-				t.Run(fmt.Sprintf("%s-lease-%02d", when, n+1), func(t *testing.T) {
-					t.Parallel()
-					b.kill(t, o, job{Leases: true, Moment: when, N: n + 1}, want)
-				})
 			}
 		}
+		return out
 	})
 }
 
 // kill tries one point: a process dies, another one finishes what it began.
-func (b *bench) kill(t *testing.T, o operation, j job, want reference) {
-	t.Helper()
-	tr := b.newTrial(t, o)
-	j.Kubeconfig, j.Subject, j.Verb = b.cluster.KubeconfigPath, tr.subject, o.verb
+func (tr *trial) kill(j job) {
+	tr.Helper()
+	j.Kubeconfig, j.Subject, j.Verb = tr.cluster.KubeconfigPath, tr.subject, tr.verb
 	first := tr.glance()
-	corpse, err := j.run(t.Context())
+	corpse, err := j.run(tr.Context())
 	tr.must("run the victim", err)
 	switch {
 	case !corpse.killed && j.Leases:
-		t.Skipf("a quick victim: it sent %d heartbeats fewer than the undisturbed one", j.N-len(corpse.sent))
+		tr.Skipf("a quick victim: it sent %d heartbeats fewer than the undisturbed one", j.N-len(corpse.Sent))
 	case !corpse.killed:
-		t.Fatalf("The victim outlived its %d writes:\n%s", len(corpse.sent), corpse.said)
+		tr.Fatalf("The victim outlived its %d writes:\n%s", len(corpse.Sent), corpse.said)
 	}
 	left := tr.glance()
-	if lost := left.lost(first); o.verb != remove && len(lost) > 0 {
-		t.Errorf("the victim replaced %v", lost)
+	if lost := left.lost(first); tr.verb != remove && len(lost) > 0 {
+		tr.Errorf("the victim replaced %v", lost)
 	}
+	tr.located(left, corpse, j)
 	next := tr.announced(left, corpse.pid)
-	tr.survive(want, left, next)
-	tr.done("killed %s %s; next: %s", j.Moment, corpse.sent[j.N-1], cmp.Or(string(next.action), "delete"))
-	if t.Failed() {
-		t.Logf("The victim said:\n%s", corpse.said)
+	tr.survive(left, next)
+	tr.done("killed %s %s; next: %s", j.Moment, corpse.Sent[j.N-1], cmp.Or(string(next.action), "delete"))
+	if tr.Failed() {
+		tr.Logf("The victim said:\n%s", corpse.said)
+	}
+}
+
+// located checks that the journal says which step the victim died at.
+func (tr *trial) located(left *inventory, c corpse, j job) {
+	tr.Helper()
+	if left.record == nil || left.record.Complete() {
+		return
+	}
+	last := c.Sent[j.N-1]
+	noted := last.Name == ledger.RecordName && j.Moment == after // perhaps as the step that it was about to begin
+	if phase := left.record.Operation.Phase; phase != c.Phase && !noted {
+		tr.Errorf("the journal says %q, the victim died at %q, %s %s", phase, c.Phase, j.Moment, last)
 	}
 }
 
@@ -335,7 +420,7 @@ func (tr *trial) announced(left *inventory, pid int) announcement {
 }
 
 // survive finishes the operation as it was announced, and checks that nothing tells of the disturbance.
-func (tr *trial) survive(want reference, left *inventory, next announcement) {
+func (tr *trial) survive(left *inventory, next announcement) {
 	tr.Helper()
 	if tr.verb == remove {
 		tr.must("the next run", tr.subject.operate(tr.Context(), tr.cluster.RESTConfig, remove, tr.slot.whileLocked()))
@@ -346,15 +431,14 @@ func (tr *trial) survive(want reference, left *inventory, next announcement) {
 	_, err := next.fleet.Up(tr.Context(), next.preview, unhurried(tr.slot.whileLocked())...)
 	tr.must("the next run", err)
 	tr.slot.take()
-	tr.whole(want, left, next.action)
+	tr.whole(left, next.action)
 }
 
-// whole checks that the store is exactly what the operation is to lead to, and that it can be deleted. left is what there was of
-// it before the latest run.
-func (tr *trial) whole(want reference, left *inventory, announced storekit.Action) {
+// whole checks that the store is exactly what the operation is to lead to. left is what there was of it before the latest run.
+func (tr *trial) whole(left *inventory, announced storekit.Action) {
 	tr.Helper()
 	now := tr.look()
-	if diff := gocmp.Diff(want.parts, now.parts()); diff != "" {
+	if diff := gocmp.Diff(tr.want.parts, now.parts()); diff != "" {
 		tr.Errorf("what is there after the next run (-undisturbed +disturbed):\n%s", diff)
 	}
 	if diff := gocmp.Diff([]string{"deployed"}, now.releases); diff != "" {
@@ -367,8 +451,6 @@ func (tr *trial) whole(want reference, left *inventory, announced storekit.Actio
 		tr.Errorf("one run led from revision %d of the release to %d", left.revision, now.revision)
 	}
 	tr.converged(now, left, announced)
-	tr.must("delete the store", tr.subject.operate(tr.Context(), tr.cluster.RESTConfig, remove, func(storekit.Event) {}))
-	tr.gone()
 }
 
 // converged checks what the library says of the store.

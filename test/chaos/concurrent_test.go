@@ -20,6 +20,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
@@ -207,67 +208,67 @@ func (c crowd) dismiss() error {
 }
 
 func TestConcurrent(t *testing.T) {
-	forEachOperation(t, func(t *testing.T, b *bench, o operation) {
+	t.Parallel()
+	newBench(t, testcluster.Start(t)).tryAll(t, func(o operation, _ reference) []point {
 		if !full() && o.number%4 != 0 {
-			return
+			return nil
 		}
-		b.compete(t, o, b.undisturbed(t, o))
+		return []point{{fmt.Sprintf("%d-processes", rivals), func(tr *trial) { tr.compete() }}}
 	})
 }
 
 // compete lets many processes do one thing to one store.
-func (b *bench) compete(t *testing.T, o operation, want reference) {
-	t.Helper()
-	tr := b.newTrial(t, o)
+func (tr *trial) compete() {
+	tr.Helper()
 	first := tr.glance()
-	c, err := rivalry{b.cluster.KubeconfigPath, tr.subject, o.verb}.start(t.Context())
+	c, err := rivalry{tr.cluster.KubeconfigPath, tr.subject, tr.verb}.start(tr.Context())
 	tr.must("start the rivals", err)
 	ask := func(o order) []report {
-		t.Helper()
+		tr.Helper()
 		reports, err := c.all(o)
 		tr.must(string(o), err)
 		return reports
 	}
 	for _, r := range ask(preview) {
-		if r.Error != "" || r.Action != storekit.Action(o.verb) {
-			t.Fatalf("preview of process %d: %q (%s)", r.PID, r.Action, r.Error)
+		if r.Error != "" || r.Action != storekit.Action(tr.verb) {
+			tr.Fatalf("preview of process %d: %q (%s)", r.PID, r.Action, r.Error)
 		}
 	}
 	began := time.Now()
 	worked, locked, stale := tr.judge(ask(apply), began)
-	if o.verb != remove && worked != 1 {
-		t.Errorf("%d of %d processes applied the store, want one", worked, rivals)
+	if tr.verb != remove && worked != 1 {
+		tr.Errorf("%d of %d processes applied the store, want one", worked, rivals)
 	}
 	if worked == 0 {
-		t.Errorf("nobody has done it")
+		tr.Errorf("nobody has done it")
 	}
 	// Once more with the old previews: there is nothing that they may still do.
 	again, lockedAgain, staleAgain := tr.judge(ask(apply), began)
-	if o.verb != remove && again != 0 {
-		t.Errorf("%d processes applied a preview of a store that was made meanwhile", again)
+	if tr.verb != remove && again != 0 {
+		tr.Errorf("%d processes applied a preview of a store that was made meanwhile", again)
 	}
 	for _, r := range ask(preview) {
 		if r.Error != "" || r.Action != storekit.None {
-			t.Errorf("process %d still sees something to do: %s (%s)", r.PID, r.Action, r.Error)
+			tr.Errorf("process %d still sees something to do: %s (%s)", r.PID, r.Action, r.Error)
 		}
 	}
 	if err := c.dismiss(); err != nil {
-		t.Error(err)
+		tr.Error(err)
 	}
-	if o.verb == remove {
+	if tr.verb == remove {
 		tr.gone()
 	} else {
 		now := tr.look()
 		if now.revision != first.revision+1 {
-			t.Errorf("the rivals led from revision %d of the release to %d", first.revision, now.revision)
+			tr.Errorf("the rivals led from revision %d of the release to %d", first.revision, now.revision)
 		}
 		if lost := now.lost(first); len(lost) > 0 {
-			t.Errorf("the rivals replaced %v", lost)
+			tr.Errorf("the rivals replaced %v", lost)
 		}
 		if now.locked {
-			t.Errorf("the lock was not given back")
+			tr.Errorf("the lock was not given back")
 		}
-		tr.whole(want, now, storekit.None)
+		tr.whole(now, storekit.None)
 	}
 	tr.done("%d processes: %d worked, %d saw the lock, %d a stale preview; once more: %d, %d, %d", rivals, worked, locked, stale, again, lockedAgain, staleAgain)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/testcluster"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit"
 )
 
@@ -75,8 +76,9 @@ func (f fault) fail(req *http.Request, send http.RoundTripper, timeIsUp func()) 
 }
 
 func TestFault(t *testing.T) {
-	forEachOperation(t, func(t *testing.T, b *bench, o operation) {
-		want := b.undisturbed(t, o)
+	t.Parallel()
+	newBench(t, testcluster.Start(t)).tryAll(t, func(o operation, want reference) []point {
+		var out []point
 		for _, n := range o.sample(len(want.requests)) {
 			for i, f := range faults {
 				if !full() && o.number%len(faults) != i {
@@ -85,21 +87,18 @@ func TestFault(t *testing.T) {
 				if full() && f == lost && !want.requests[n-1].write() {
 					continue // an answer to a read is lost in the same way as the read
 				}
-				t.Run(fmt.Sprintf("%s-%03d", f, n), func(t *testing.T) {
-					t.Parallel()
-					b.disturb(t, o, f, n, want)
-				})
+				out = append(out, point{fmt.Sprintf("%s-%03d", f, n), func(tr *trial) { tr.disturb(f, n) }})
 			}
 		}
+		return out
 	})
 }
 
 // disturb tries one point: a request fails, the next run finishes what the operation began.
-func (b *bench) disturb(t *testing.T, o operation, f fault, n int, want reference) {
-	t.Helper()
-	tr := b.newTrial(t, o)
+func (tr *trial) disturb(f fault, n int) {
+	tr.Helper()
 	first := tr.glance()
-	ctx, timeIsUp := context.WithCancelCause(t.Context())
+	ctx, timeIsUp := context.WithCancelCause(tr.Context())
 	defer timeIsUp(nil)
 	var up atomic.Pointer[time.Time]
 	w := &wire{counts: everything, at: n}
@@ -110,32 +109,32 @@ func (b *bench) disturb(t *testing.T, o operation, f fault, n int, want referenc
 			timeIsUp(errTimeIsUp)
 		})
 	}
-	failure := tr.subject.operate(ctx, w.attach(b.cluster.RESTConfig), o.verb, tr.slot.whileLocked())
+	failure := tr.subject.operate(ctx, w.attach(tr.cluster.RESTConfig), tr.verb, tr.slot.whileLocked())
 	returned := time.Now()
 	tr.slot.take()
 	at, reached := w.hit()
 	if !reached {
-		t.Skipf("this run had fewer requests than the undisturbed one, which waited longer")
+		tr.Skipf("this run had fewer requests than the undisturbed one, which waited longer")
 	}
 	if when := up.Load(); when != nil && returned.Sub(*when) > obedience {
-		t.Errorf("the operation returned %s after its time was up, at most %s are allowed", returned.Sub(*when).Round(time.Second), obedience)
+		tr.Errorf("the operation returned %s after its time was up, at most %s are allowed", returned.Sub(*when).Round(time.Second), obedience)
 	}
 	if failure != nil {
 		// A heartbeat of the lock is sent beside the work: the error is about the request that the work was at.
 		heartbeat := leaseWrites(at) && slices.ContainsFunc(w.log()[:n-1], leaseWrites)
 		if !heartbeat && !names(failure, at) {
-			t.Errorf("the error does not name what %s was about: %v", at, failure)
+			tr.Errorf("the error does not name what %s was about: %v", at, failure)
 		}
 		var step *storekit.StepError
 		if at.write() && !errors.As(failure, &step) {
-			t.Errorf("a failed write must be a StepError: %v", failure)
+			tr.Errorf("a failed write must be a StepError: %v", failure)
 		}
 	}
 	left := tr.glance()
-	if lost := left.lost(first); o.verb != remove && len(lost) > 0 {
-		t.Errorf("the disturbed operation replaced %v", lost)
+	if lost := left.lost(first); tr.verb != remove && len(lost) > 0 {
+		tr.Errorf("the disturbed operation replaced %v", lost)
 	}
-	tr.survive(want, left, tr.announced(left, 0))
+	tr.survive(left, tr.announced(left, 0))
 	tr.done("%s at request %d: %s; %s", f, n, at, outcome(failure))
 }
 

@@ -127,21 +127,22 @@ func (g *gate) restart() {
 
 // TestSimulatedRestart lets the API server go away at a write and come back a second later.
 func TestSimulatedRestart(t *testing.T) {
-	forEachOperation(t, func(t *testing.T, b *bench, o operation) {
+	t.Parallel()
+	newBench(t, testcluster.Start(t)).tryAll(t, func(o operation, want reference) []point {
 		if !full() && o.number != 1 {
-			return
+			return nil
 		}
-		want := b.undisturbed(t, o)
+		var out []point
 		for _, n := range o.sample(len(want.writes)) {
-			t.Run(fmt.Sprintf("write-%02d", n), func(t *testing.T) {
-				t.Parallel()
-				g := newGate(t, b.cluster.RESTConfig)
-				b.restart(t, o, n, want, g.through(b.cluster.RESTConfig), func() (func() error, error) {
+			out = append(out, point{fmt.Sprintf("write-%02d", n), func(tr *trial) {
+				g := newGate(tr.T, tr.cluster.RESTConfig)
+				tr.restart(n, g.through(tr.cluster.RESTConfig), func() (func() error, error) {
 					g.restart()
 					return func() error { return nil }, nil
 				})
-			})
+			}})
 		}
+		return out
 	})
 }
 
@@ -150,27 +151,28 @@ func TestSimulatedRestart(t *testing.T) {
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, testcluster.StartOwn(t))
-	for _, o := range operations() {
+	b.serial = true
+	b.tryAll(t, func(o operation, want reference) []point {
 		if !full() && o.number != 1 {
-			continue
+			return nil
 		}
-		want := b.undisturbed(t, o)
+		var out []point
 		for _, n := range o.sample(len(want.writes)) {
 			if full() && n%6 != o.number {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s/write-%02d", o, n), func(t *testing.T) {
-				b.restart(t, o, n, want, b.cluster.RESTConfig, b.cluster.RestartAPIServer)
-			})
+			out = append(out, point{fmt.Sprintf("write-%02d", n), func(tr *trial) {
+				tr.restart(n, b.cluster.RESTConfig, b.cluster.RestartAPIServer)
+			}})
 		}
-	}
+		return out
+	})
 }
 
 // restart tries one point: the API server goes away with the n-th write, which may or may not have arrived. goAway begins that, and
 // returns what waits until it is back.
-func (b *bench) restart(t *testing.T, o operation, n int, want reference, config *rest.Config, goAway func() (back func() error, err error)) {
-	t.Helper()
-	tr := b.newTrial(t, o)
+func (tr *trial) restart(n int, config *rest.Config, goAway func() (back func() error, err error)) {
+	tr.Helper()
 	back := func() error { return nil }
 	w := &wire{counts: storeWrites, at: n}
 	w.disturb = func(_ request, req *http.Request, send http.RoundTripper) (*http.Response, error) {
@@ -180,18 +182,18 @@ func (b *bench) restart(t *testing.T, o operation, n int, want reference, config
 		}
 		return send.RoundTrip(req)
 	}
-	failure := tr.subject.operate(t.Context(), w.attach(config), o.verb, tr.slot.whileLocked())
+	failure := tr.subject.operate(tr.Context(), w.attach(config), tr.verb, tr.slot.whileLocked())
 	tr.slot.take()
 	tr.must("wait for the API server", back())
 	at, reached := w.hit()
 	if !reached {
-		t.Fatalf("The operation ended before write %d: %v", n, failure)
+		tr.Fatalf("The operation ended before write %d: %v", n, failure)
 	}
 	var step *storekit.StepError
 	if failure != nil && !errors.As(failure, &step) {
-		t.Errorf("a failed operation must be a StepError: %v", failure)
+		tr.Errorf("a failed operation must be a StepError: %v", failure)
 	}
 	left := tr.glance()
-	tr.survive(want, left, tr.announced(left, 0))
+	tr.survive(left, tr.announced(left, 0))
 	tr.done("restart at write %d: %s; %s", n, at, outcome(failure))
 }

@@ -58,10 +58,10 @@ func (s subject) changed() spec.Store {
 
 // wanted is the store that an operation is to lead to; one that is deleted is wanted as it was.
 func (s subject) wanted(v verb) spec.Store {
-	if v == update {
-		return s.changed()
+	if v == create {
+		return s.made()
 	}
-	return s.made()
+	return s.changed()
 }
 
 func program(store spec.Store) *storekit.Program {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"sync/atomic"
 	"syscall"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -44,7 +45,13 @@ func (j job) class() func(request) bool {
 	return storeWrites
 }
 
-// victim is the main function of the process that dies. It prints what it has sent, as JSON.
+// testimony is what a victim prints before it dies, as JSON.
+type testimony struct {
+	Sent  []request // writes of the class
+	Phase string    // the latest that it announced
+}
+
+// victim is the main function of the process that dies.
 func victim(encoded string) error {
 	var j job
 	if err := json.Unmarshal([]byte(encoded), &j); err != nil {
@@ -56,28 +63,38 @@ func victim(encoded string) error {
 	}
 	config.QPS = -1
 	w := &wire{counts: j.class(), at: j.N}
+	var phase atomic.Value
+	testify := func() error {
+		latest, _ := phase.Load().(string)
+		return json.NewEncoder(os.Stdout).Encode(testimony{w.log(), latest})
+	}
 	w.disturb = func(_ request, req *http.Request, send http.RoundTripper) (*http.Response, error) {
 		if j.Moment == after {
 			if _, err := send.RoundTrip(req); err != nil { //nolint:bodyclose // nobody lives to close it
 				return nil, err
 			}
 		}
-		if err := json.NewEncoder(os.Stdout).Encode(w.log()); err != nil {
+		if err := testify(); err != nil {
 			return nil, err
 		}
 		return nil, errors.Join(syscall.Kill(os.Getpid(), syscall.SIGKILL), errors.New("still alive"))
 	}
-	progress := func(e storekit.Event) { fmt.Fprintln(os.Stderr, e) }
+	progress := func(e storekit.Event) {
+		fmt.Fprintln(os.Stderr, e)
+		if at, ok := e.(storekit.StepProgress); ok {
+			phase.Store(at.Phase)
+		}
+	}
 	if err := j.Subject.operate(context.Background(), w.attach(config), j.Verb, progress); err != nil {
 		return err
 	}
-	return json.NewEncoder(os.Stdout).Encode(w.log())
+	return testify()
 }
 
 // corpse is what a victim leaves.
 type corpse struct {
+	testimony
 	pid    int
-	sent   []request // writes of the class
 	killed bool
 	said   string
 }
@@ -107,8 +124,8 @@ func (j job) run(ctx context.Context) (corpse, error) {
 	if err != nil && !c.killed {
 		return c, fmt.Errorf("the victim failed by itself: %w\n%s", err, c.said)
 	}
-	if err := json.Unmarshal(out.Bytes(), &c.sent); err != nil {
-		return c, fmt.Errorf("read what the victim has sent: %w\n%s", err, c.said)
+	if err := json.Unmarshal(out.Bytes(), &c.testimony); err != nil {
+		return c, fmt.Errorf("read what the victim has printed: %w\n%s", err, c.said)
 	}
 	return c, nil
 }
