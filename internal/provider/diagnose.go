@@ -59,7 +59,7 @@ func (a attempt) diagnose(err error) diag.Diagnostics {
 	case errors.Is(err, storekit.ErrInUse):
 		a.inUse(err, &diags)
 	case errors.As(err, &locked):
-		diags.AddError("Store Is Locked", fmt.Sprintf("%s Somebody else works on it: %s, since %s.\nNothing was changed. Wait until that is done, then apply again. If that process is dead, apply again all the same: its lock counts as given up %s after its last sign of life.",
+		diags.AddError("Store Is Locked", fmt.Sprintf("%s Somebody else works on it: %s, since %s.\nNothing was changed. Wait until that is done, then apply again. If that process is dead, apply again all the same: the next apply takes its lock over when it has seen no sign of life for %s.",
 			a.tried(), locked.Holder, locked.Since.UTC().Format(time.RFC3339), locked.Expires))
 	case errors.Is(err, storekit.ErrPreviewStale):
 		diags.AddError("Cluster Changed Meanwhile", fmt.Sprintf("%s It came back: %v.\nSomebody else changed it between reading and writing. Nothing was overwritten: plan and apply again.", a.tried(), err))

@@ -102,12 +102,12 @@ func storeSchema(ctx context.Context) schema.Schema {
 			"on_failure": schema.StringAttribute{
 				Optional:            true,
 				Validators:          []validator.String{stringvalidator.LengthAtLeast(1)},
-				MarkdownDescription: "What an apply does when the release is refused or does not become ready: `keep` leaves it as it is, to be looked at; `rollback` brings an update back to what last became ready, guardrails included (a create has nothing to go back to, and keeps); `uninstall` does the same for an update, and removes the release of a create. The apply fails in any case, and the next one goes on from there. An apply that is interrupted, or that loses the cluster, always keeps. An update that changes versions takes its data back too, to the backup that it began with; given passwords are not rolled back. Default: a create keeps, an update rolls back.",
+				MarkdownDescription: "What an apply does when the release is refused or does not become ready: `keep` leaves it as it is, to be looked at; `rollback` brings an update back to what last became ready, guardrails included (a create has nothing to go back to, and keeps); `uninstall` does the same for an update, and removes the release of a create, but for the volumes of WooCommerce and Medusa and not in an adopted namespace. The apply fails in any case, and the next one goes on from there. An apply that is interrupted, or that loses the cluster, always keeps. An update that changes versions takes its data back too, to the backup that it began with; given passwords are not rolled back. Default: a create keeps, an update rolls back.",
 			},
 			"rollback_to": schema.Int64Attribute{
 				Optional:            true,
 				Validators:          []validator.Int64{int64validator.AtLeast(1)},
-				MarkdownDescription: "Revision of `release.history` that the release goes back to and stays at: while this is set, changes of the engine do not reach the release; those of the plan and other guardrails do. Fields that `ignore_drift` leaves to others get what they had in that revision. Data is not rolled back. Taking it out brings the release to what the configuration says. Default: none.",
+				MarkdownDescription: "Revision of `release.history` that the release goes back to and stays at: while this is set, changes of the engine, of `storage` and `backup`, and of the address that the shop itself has for `host` do not reach the release; those of the plan and other guardrails do. Fields that `ignore_drift` leaves to others get what they had in that revision. Data is not rolled back. Taking it out brings the release to what the configuration says. Default: none.",
 			},
 			"adopt_existing": schema.BoolAttribute{
 				Optional: true, Computed: true,

@@ -73,7 +73,7 @@ type OnFailure string
 const (
 	KeepFailed      OnFailure = "keep"      // nothing: what is there can be looked at
 	RollBackFailed  OnFailure = "rollback"  // an update goes back to what last became ready; a create keeps, for there is nothing to go back to
-	UninstallFailed OnFailure = "uninstall" // a create removes its release, with volumes that never held a shop; an update goes back
+	UninstallFailed OnFailure = "uninstall" // a create removes its release, but for volumes and in no adopted namespace; an update goes back
 )
 
 // EngineKind names an engine.
