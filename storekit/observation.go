@@ -58,8 +58,8 @@ func (o *observation) terminating() bool {
 }
 
 // queries lists what a store can consist of: one list a kind, however many stores there are. Guard kinds are listed without a
-// selector, for what others put beside ours carries no label of ours.
-func (f *Fleet) queries(namespace string) []kube.SnapshotQuery {
+// selector, for what others put beside ours carries no label of ours. Records are left out when the one there is is known.
+func (f *Fleet) queries(namespace string, known *ledger.Record) []kube.SnapshotQuery {
 	ours := map[string]string{blueprint.LabelFleet: f.name}
 	query := func(kind string, labels map[string]string) kube.SnapshotQuery {
 		return kube.SnapshotQuery{Query: kube.Query{Kind: kube.KnownKind(kind), Namespace: namespace, Selector: kube.Labelled(labels)}}
@@ -79,7 +79,10 @@ func (f *Fleet) queries(namespace string) []kube.SnapshotQuery {
 	records.Keep = keepRecord
 	pods := query("Pod", map[string]string{blueprint.LabelFleet: f.name, blueprint.LabelPhase: blueprint.PhaseBackup})
 	pods.Keep = keepBackups
-	all = append(all, secrets, records, pods)
+	all = append(all, secrets, pods)
+	if known == nil {
+		all = append(all, records)
+	}
 	if namespace == "" {
 		namespaces := query("Namespace", ours)
 		namespaces.Keep = keepNamespace
@@ -151,18 +154,26 @@ func keepUsage(live metav1.Object) (any, error) {
 // guardKinds are the kinds of which a store has exactly what we made.
 func guardKinds() []string { return []string{"ResourceQuota", "LimitRange", "NetworkPolicy"} }
 
-// observe reads one store afresh, objects of further kinds too. The namespace itself is read first: what others own is not
-// looked into.
-func (f *Fleet) observe(ctx context.Context, store string, kinds ...schema.GroupVersionKind) (*observation, error) {
+// observe reads one store afresh. The namespace itself is read first: what others own is not looked into.
+func (f *Fleet) observe(ctx context.Context, store string) (*observation, error) {
+	return f.observeAgain(ctx, store, nil)
+}
+
+// observeAgain is observe for who has the lock of the store, and so knows its record. It reads objects of further kinds too.
+func (f *Fleet) observeAgain(ctx context.Context, store string, known *ledger.Record, kinds ...schema.GroupVersionKind) (*observation, error) {
 	namespace, err := f.namespace(ctx, store)
 	if err != nil || namespace == nil || !f.owns(namespace, store) {
 		return &observation{namespace: namespace}, err
 	}
-	snapshot, err := f.load(ctx, namespace.GetName(), kinds...)
+	snapshot, err := f.load(ctx, namespace.GetName(), known, kinds...)
 	if err != nil {
 		return nil, err
 	}
-	return f.observed(namespace, snapshot.Items(namespace.GetName()))
+	o, err := f.observed(namespace, snapshot.Items(namespace.GetName()))
+	if err == nil && known != nil {
+		o.record = known
+	}
+	return o, err
 }
 
 // namespace reads the namespace of a store, nil when there is none.
@@ -179,9 +190,10 @@ func (f *Fleet) owns(namespace *unstructured.Unstructured, store string) bool {
 	return labels[blueprint.LabelFleet] == f.name && labels[blueprint.LabelStore] == store
 }
 
-// load takes a snapshot of one namespace, or of all, with the further kinds that charts of users made, and those given.
-func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.GroupVersionKind) (*kube.Snapshot, error) {
-	snapshot, err := f.client.kube.Snapshot(ctx, f.queries(namespace))
+// load takes a snapshot of one namespace, or of all, with the further kinds that charts of users made, and those given. known is the
+// record of the one store, if the caller has it.
+func (f *Fleet) load(ctx context.Context, namespace string, known *ledger.Record, kinds ...schema.GroupVersionKind) (*kube.Snapshot, error) {
+	snapshot, err := f.client.kube.Snapshot(ctx, f.queries(namespace, known))
 	if err != nil {
 		return nil, err
 	}
@@ -189,15 +201,19 @@ func (f *Fleet) load(ctx context.Context, namespace string, kinds ...schema.Grou
 	for _, kind := range kinds {
 		further[kind] = true
 	}
+	add := func(record *ledger.Record) {
+		for key, entry := range record.Objects {
+			kind, _, _ := strings.Cut(key, "/")
+			further[schema.FromAPIVersionAndKind(entry.APIVersion, kind)] = true
+		}
+	}
+	if known != nil {
+		add(known)
+	}
 	for _, name := range snapshot.Namespaces() {
 		for _, item := range snapshot.Items(name) {
-			record, ok := item.Kept.(*ledger.Record)
-			if !ok {
-				continue
-			}
-			for key, entry := range record.Objects {
-				kind, _, _ := strings.Cut(key, "/")
-				further[schema.FromAPIVersionAndKind(entry.APIVersion, kind)] = true
+			if record, ok := item.Kept.(*ledger.Record); ok {
+				add(record)
 			}
 		}
 	}
@@ -362,7 +378,7 @@ func (f *Fleet) sharedReads(ctx context.Context) (*reads, error) {
 		return shared, nil
 	}
 	_, err, _ := c.flight.Do("reads/"+f.name, func() (any, error) {
-		snapshot, err := f.load(ctx, "")
+		snapshot, err := f.load(ctx, "", nil)
 		if err != nil && !forbidden(err) {
 			return nil, fmt.Errorf("read fleet %s: %w", f.name, err)
 		}

@@ -417,7 +417,7 @@ func (op *operation) finish(ctx context.Context, work *storeWork) error {
 		}
 		kinds[object.GroupVersionKind()] = true
 	}
-	after, err := op.fleet.observe(ctx, d.spec.Name, slices.Collect(maps.Keys(kinds))...)
+	after, err := op.fleet.observeAgain(ctx, d.spec.Name, work.observed.record, slices.Collect(maps.Keys(kinds))...)
 	if err != nil {
 		return err
 	}

@@ -209,7 +209,7 @@ func (r *reconciler) decide(ctx context.Context, o *observation) (*Step, error) 
 // observeAll observes every store of the fleet, at once where the account may list all namespaces.
 func (f *Fleet) observeAll(ctx context.Context) (map[string]*observation, error) {
 	out := make(map[string]*observation)
-	snapshot, err := f.load(ctx, "")
+	snapshot, err := f.load(ctx, "", nil)
 	if forbidden(err) {
 		names, err := f.storeNames(ctx)
 		if err != nil {

@@ -197,7 +197,7 @@ func (op *operation) rollBack(ctx context.Context, work *storeWork) error {
 	if record.Environment != nil {
 		env = *record.Environment
 	}
-	observed, err := op.fleet.observe(ctx, record.Spec.Name)
+	observed, err := op.fleet.observeAgain(ctx, record.Spec.Name, record)
 	if err != nil {
 		return err
 	}

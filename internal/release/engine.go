@@ -221,6 +221,11 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 		return nil, fmt.Errorf("prepare helm: %w", err)
 	}
 	cfg.Capabilities = capabilities()
+	helm, ok := cfg.KubeClient.(*helmkube.Client)
+	if !ok {
+		return nil, fmt.Errorf("prepare helm: its client is a %T", cfg.KubeClient)
+	}
+	cfg.KubeClient = client{helm}
 	rel, err := do(cfg)
 	switch failed := requests.failed.Load(); {
 	case errors.Is(err, driver.ErrReleaseNotFound):
@@ -243,6 +248,12 @@ func (e *Engine) run(ctx context.Context, r Request, do func(*action.Configurati
 		AppVersion: rel.Chart.Metadata.AppVersion, Created: rel.Info.LastDeployed.Time,
 	}, nil
 }
+
+// client is Helm's, without the request by which each action finds out whether there is an API server: the caller has just spoken to it.
+type client struct{ *helmkube.Client }
+
+// IsReachable implements [helmkube.Interface].
+func (client) IsReachable() error { return nil }
 
 // getter gives Helm the shared clients, and the namespace of one release.
 type getter struct {

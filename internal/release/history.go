@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"helm.sh/helm/v3/pkg/action"
-	helmkube "helm.sh/helm/v3/pkg/kube"
 	helmrelease "helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/storage/driver"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -97,8 +96,8 @@ func (e *Engine) Revision(ctx context.Context, namespace, name string, number in
 // bound of the history, and so does keep.
 func (e *Engine) Rollback(ctx context.Context, namespace, name string, number, keep int) (*Record, error) {
 	return e.run(ctx, Request{Name: name, Namespace: namespace}, func(cfg *action.Configuration) (*helmrelease.Release, error) {
-		if client, ok := cfg.KubeClient.(*helmkube.Client); ok {
-			cfg.KubeClient = rollbackClient{client}
+		if helm, ok := cfg.KubeClient.(client); ok {
+			cfg.KubeClient = rollbackClient{helm}
 		}
 		rollback := action.NewRollback(cfg)
 		rollback.Version = number

@@ -13,7 +13,7 @@ import (
 
 // rollbackClient is Helm's client for a rollback. It leaves alone the volume claims that have grown since: Kubernetes lets none ask for
 // less than it has, and one that is refused would keep everything else from going back.
-type rollbackClient struct{ *helmkube.Client }
+type rollbackClient struct{ client }
 
 // Update implements [helmkube.Interface].
 func (c rollbackClient) Update(original, target helmkube.ResourceList, force bool) (*helmkube.Result, error) {
@@ -37,7 +37,7 @@ func (c rollbackClient) Update(original, target helmkube.ResourceList, force boo
 		grown[claim.Name] = has.Cmp(wants) > 0
 	}
 	others := func(info *cliresource.Info) bool { return !isClaim(info) || !grown[info.Name] }
-	return c.Client.Update(original.Filter(others), target.Filter(others), force)
+	return c.client.Update(original.Filter(others), target.Filter(others), force)
 }
 
 func isClaim(info *cliresource.Info) bool {
