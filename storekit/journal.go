@@ -58,10 +58,10 @@ func (op *operation) begin(ctx context.Context, work *storeWork) error {
 // reach begins a phase and notes it in the journal first, with what was decided so far: whoever finds the operation interrupted reads
 // there how far it came.
 func (op *operation) reach(ctx context.Context, work *storeWork, phase string) error {
-	if work.observed.record.Operation.Phase != phase {
-		op.phase = "record" // what fails here says nothing about the shop
+	if work.observed.record.Operation.Phase != phase && ctx.Err() == nil { // else it is for the phase to say what its time ran out for
+		op.phase = ledger.PhaseRecord // what fails here says nothing about the shop
 		next := *work.observed.record
-		next.Operation.Phase, next.Operation.Decisions = phase, op.decisions
+		next.Operation.Phase, next.Operation.Decisions, next.Operation.Error = phase, op.decisions, op.failure
 		if err := op.save(ctx, work, &next); err != nil {
 			return err
 		}
@@ -135,7 +135,11 @@ func (op *operation) recordFailure(ctx context.Context, work *storeWork, cause e
 		return nil // nothing was begun
 	}
 	failed := *work.observed.record
-	failed.Operation = op.journal(op.phase, failed.Operation)
+	phase := op.phase
+	if phase == ledger.PhaseRecord { // it is the step that could not be noted, or not that it is done
+		phase = failed.Operation.Phase
+	}
+	failed.Operation = op.journal(phase, failed.Operation)
 	failed.Operation.Error, failed.Operation.Failed = cause.Error(), op.shopFailed(cause) && !errors.Is(cause, context.Canceled)
 	return op.save(ctx, work, &failed)
 }

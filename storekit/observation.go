@@ -219,14 +219,14 @@ func (f *Fleet) load(ctx context.Context, namespace string, known *ledger.Record
 	}
 	var queries []kube.SnapshotQuery
 	for gvk := range further {
-		kind, known, err := f.client.kube.Kind(gvk)
+		kind, listed, err := f.client.kube.Kind(gvk)
 		if meta.IsNoMatchError(err) {
 			continue // no longer served: objects of it are gone
 		}
 		if err != nil {
 			return nil, err
 		}
-		if !known && kind.Namespaced {
+		if !listed && kind.Namespaced {
 			queries = append(queries, kube.SnapshotQuery{Query: kube.Query{
 				Kind: kind, Namespace: namespace, Selector: kube.Labelled(map[string]string{blueprint.LabelFleet: f.name}),
 			}})

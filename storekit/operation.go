@@ -407,7 +407,7 @@ func comparePointers(a, b string) int {
 // finish reads the store back and records it as done. An object that somebody changed meanwhile, or that the API server does not let
 // be what it should, is recorded without its live digest: the next preview looks at it closely.
 func (op *operation) finish(ctx context.Context, work *storeWork) error {
-	op.phase = "record"
+	op.phase = ledger.PhaseRecord
 	d := work.desired
 	kinds := make(map[schema.GroupVersionKind]bool)
 	for key := range d.digests {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/ledger"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
@@ -58,7 +59,7 @@ func (f *Fleet) planStep(ctx context.Context, plan spec.Plan) (*Step, error) {
 		return step, nil
 	}
 	step.run = func(ctx context.Context, op *operation) error {
-		op.phase = "record"
+		op.phase = ledger.PhaseRecord
 		if err := f.client.ledger.SavePlan(ctx, f.name, plan); err != nil {
 			return err
 		}
@@ -86,7 +87,7 @@ func (f *Fleet) deletePlanStep(ctx context.Context, name string) (*Step, error) 
 	}
 	step.Action = Delete
 	step.run = func(ctx context.Context, op *operation) error {
-		op.phase = "record"
+		op.phase = ledger.PhaseRecord
 		return f.client.ledger.DeletePlan(ctx, f.name, name)
 	}
 	return step, nil

@@ -34,6 +34,7 @@ const (
 	PhaseDelete     = "delete"
 	PhaseRollback   = "rollback"  // of an update that failed
 	PhaseUninstall  = "uninstall" // of a create that failed
+	PhaseRecord     = "record"    // writing the record itself: never on record
 )
 
 // Record is what a store was made from and how far its last operation got. It holds no secret.
