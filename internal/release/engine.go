@@ -333,7 +333,7 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 // Ctrl-C.
 const (
 	grace     = 3 * time.Second
-	lastWrite = time.Second
+	lastWrite = 2 * time.Second
 )
 
 // lingering is a context that ends some time after ctx.

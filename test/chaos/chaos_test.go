@@ -89,7 +89,7 @@ func (s *slot) whileLocked() func(storekit.Event) {
 type bench struct {
 	cluster *testcluster.Cluster
 	eye     *eye
-	serial  bool // the points disturb each other: one at a time
+	serial  bool // one point at a time: they disturb each other, or whatever else goes on
 }
 
 // operation is what is disturbed.
