@@ -14,8 +14,8 @@ import (
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
 
-// farewell bounds each of the last two things that an operation does once its time is over: record what became of it, and give
-// back its lock. All in all it ends within 10 seconds, and Helm's last write gets more of them than these.
+// farewell bounds each of the last two things that every operation does, also one whose time is over: record what became of it, and
+// give back its lock. All in all that one ends within 10 seconds, and Helm's last write gets more of them than these.
 const farewell = 1500 * time.Millisecond
 
 // locked runs a step within its time. One about a store runs under the lock of that store.

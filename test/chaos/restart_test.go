@@ -28,6 +28,7 @@ type gate struct {
 	mu       sync.Mutex
 	listener net.Listener
 	open     map[net.Conn]bool
+	over     bool // it stays shut
 	running  sync.WaitGroup
 }
 
@@ -43,6 +44,9 @@ func newGate(t *testing.T, config *rest.Config) *gate {
 		t.Fatalf("Open the gate: %v", err)
 	}
 	t.Cleanup(func() {
+		g.mu.Lock()
+		g.over = true // also when it is about to open again
+		g.mu.Unlock()
 		g.shut()
 		g.running.Wait()
 	})
@@ -63,6 +67,9 @@ func (g *gate) listen() error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.over {
+		return listener.Close()
+	}
 	g.listener, g.address = listener, listener.Addr().String()
 	g.running.Go(func() {
 		for {
