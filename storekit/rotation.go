@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/blueprint"
+	"github.com/storeplatform/terraform-provider-storeplatform/internal/explain"
 	"github.com/storeplatform/terraform-provider-storeplatform/internal/kube"
 	"github.com/storeplatform/terraform-provider-storeplatform/storekit/spec"
 )
@@ -168,7 +169,8 @@ func (op *operation) retire(ctx context.Context, work *storeWork) error {
 	return op.dropRotation(ctx, d)
 }
 
-// awaitRotated waits until every pod is gone that was made before the release: also those of the CronJob, and those that are ending.
+// awaitRotated waits until every pod is gone that was made before the release: also those of the CronJob, and those that are ending. One
+// that is held up before it has begun, such as a CronJob's with the image of a release that was rolled back, is not waited for.
 func (op *operation) awaitRotated(ctx context.Context, d *desired) error {
 	var waiting []spec.Cause
 	err := op.fleet.client.kube.AwaitWorkloads(ctx, d.spec.Namespace(), func(w kube.Workloads) (bool, error) {
@@ -176,7 +178,7 @@ func (op *operation) awaitRotated(ctx context.Context, d *desired) error {
 		for _, pod := range w.Pods {
 			ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 			uses := blueprint.Pauses(pod.Labels[blueprint.LabelComponent]) && pod.Labels[blueprint.LabelPhase] == ""
-			if ended || !uses || pod.Annotations[blueprint.AnnotationRotation] == d.spec.Rotation {
+			if ended || !uses || explain.Idle(pod) || pod.Annotations[blueprint.AnnotationRotation] == d.spec.Rotation {
 				continue
 			}
 			ref := spec.ObjectRef{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name}

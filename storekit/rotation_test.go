@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -285,6 +286,56 @@ func TestRotationAfterOneThatWasRolledBack(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"admit wordpress", "retire wordpress_b"}, newJobs(jobs, h.userJobs(t, s))); diff != "" {
 		t.Errorf("Jobs of the rotation (-want +got):\n%s", diff)
+	}
+}
+
+// The pod of a CronJob that is held up before it begins, as after an update that was rolled back, knows no password: no rotation waits for it.
+func TestRotationBesideAPodThatNeverBegan(t *testing.T) {
+	t.Parallel()
+	for name, image := range map[string]string{"image": "example.com/never-pull:1", "node": "example.com/unschedulable:1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHarness(t)
+			s := h.woocommerce("held-" + name)
+			h.up(t, program(s))
+			client := h.cluster.Client()
+			cron, err := client.BatchV1().CronJobs(s.Namespace()).Get(t.Context(), "cron", metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			job := &batchv1.Job{ObjectMeta: metav1.ObjectMeta{
+				Name: "held", Labels: cron.Spec.JobTemplate.Labels, Annotations: map[string]string{"cronjob.kubernetes.io/instantiate": "manual"},
+			}, Spec: cron.Spec.JobTemplate.Spec}
+			job.Spec.Template.Spec.Containers[0].Image = image
+			if _, err := client.BatchV1().Jobs(s.Namespace()).Create(t.Context(), job, metav1.CreateOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			held := func(ctx context.Context) (bool, error) {
+				pods, err := client.CoreV1().Pods(s.Namespace()).List(ctx, metav1.ListOptions{LabelSelector: "job-name=held"})
+				if err != nil {
+					return false, err
+				}
+				return slices.ContainsFunc(pods.Items, func(p corev1.Pod) bool {
+					waiting := slices.ContainsFunc(p.Status.ContainerStatuses, func(s corev1.ContainerStatus) bool {
+						return s.State.Waiting != nil && s.State.Waiting.Reason == "ImagePullBackOff"
+					})
+					unscheduled := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool { return c.Reason == corev1.PodReasonUnschedulable })
+					return waiting || unscheduled
+				}), nil
+			}
+			if err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, time.Minute, true, held); err != nil {
+				t.Fatalf("the pod is not held up: %v", err)
+			}
+			before := h.passwords(t, s)
+			s.Rotation = "now"
+			h.up(t, program(s))
+			if got := changedKeys(before, h.passwords(t, s)); len(got) != 3 {
+				t.Errorf("changed were %v", got)
+			}
+			if still, err := held(t.Context()); err != nil || !still {
+				t.Errorf("the pod is held up no more (error %v): the rotation may have waited for it", err)
+			}
+		})
 	}
 }
 

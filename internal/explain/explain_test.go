@@ -287,6 +287,43 @@ func TestMountThatHealed(t *testing.T) {
 	}
 }
 
+func TestIdle(t *testing.T) {
+	running := corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}
+	ended := corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{}}
+	waiting := func(why string) corev1.ContainerState {
+		return corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: why}}
+	}
+	for name, tc := range map[string]struct {
+		reason     string
+		node       string
+		init, main []corev1.ContainerState
+		want       bool
+	}{
+		"no node":      {"nothing runs nowhere", "", nil, nil, true},
+		"accepted":     {"the kubelet may be at work", "n1", nil, nil, false},
+		"creating":     {"the container may be there already", "n1", nil, []corev1.ContainerState{waiting("ContainerCreating")}, false},
+		"initializing": {"the first container is being made", "n1", []corev1.ContainerState{waiting("PodInitializing")}, []corev1.ContainerState{waiting("PodInitializing")}, false},
+		"running":      {"it works", "n1", []corev1.ContainerState{ended}, []corev1.ContainerState{running}, false},
+		"init runs":    {"it works too", "n1", []corev1.ContainerState{running}, []corev1.ContainerState{waiting("PodInitializing")}, false},
+		"init pull":    {"its first container has no image", "n1", []corev1.ContainerState{waiting("ErrImagePull")}, []corev1.ContainerState{waiting("PodInitializing")}, true},
+		"pull":         {"what ran has ended, what comes has no image", "n1", []corev1.ContainerState{ended}, []corev1.ContainerState{waiting("ImagePullBackOff")}, true},
+		"half":         {"one container works beside the one without an image", "n1", nil, []corev1.ContainerState{running, waiting("ImagePullBackOff")}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &corev1.Pod{Spec: corev1.PodSpec{NodeName: tc.node}}
+			for _, state := range tc.init {
+				p.Status.InitContainerStatuses = append(p.Status.InitContainerStatuses, corev1.ContainerStatus{State: state})
+			}
+			for _, state := range tc.main {
+				p.Status.ContainerStatuses = append(p.Status.ContainerStatuses, corev1.ContainerStatus{State: state})
+			}
+			if got := explain.Idle(p); got != tc.want {
+				t.Errorf("%s: idle %t, want %t", tc.reason, got, tc.want)
+			}
+		})
+	}
+}
+
 func TestRedact(t *testing.T) {
 	for name, tc := range map[string]struct{ reason, in, want string }{
 		"value":      {"a value of a Secret, wherever it is", "login with s3cr3t-value failed", "login with *** failed"},

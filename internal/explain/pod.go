@@ -94,15 +94,13 @@ func (w Workloads) containerFinding(p *corev1.Pod, s corev1.ContainerStatus, obj
 		found.Previous = killed == 1
 		return &found
 	}
-	waiting := s.State.Waiting
-	if waiting == nil {
+	if !held(s) {
 		return nil
 	}
+	waiting := s.State.Waiting
 	words := []string{"{container}", s.Name, "{image}", s.Image}
 	evidence := waiting.Reason + ": " + waiting.Message
 	switch waiting.Reason { // k8s.io/kubernetes/pkg/kubelet/images/types.go, pkg/kubelet/container/sync_result.go
-	case "", "ContainerCreating", "PodInitializing":
-		return nil
 	case "InvalidImageName":
 		found := find(ImageName, object, evidence, words...)
 		return &found
@@ -128,6 +126,21 @@ func (w Workloads) containerFinding(p *corev1.Pod, s corev1.ContainerStatus, obj
 		found.Previous, found.Output = true, last.Message
 	}
 	return &found
+}
+
+// held tells whether something keeps a container from running, and not just that it is on its way.
+func held(s corev1.ContainerStatus) bool {
+	waiting := s.State.Waiting
+	return waiting != nil && !slices.Contains([]string{"", "ContainerCreating", "PodInitializing"}, waiting.Reason)
+}
+
+// Idle tells whether no container of a pod runs or is about to: the pod has no node, or something such as an image that cannot be pulled
+// holds it up. A container that it starts later gets the values that Secrets have by then: the kubelet reads them for each container
+// that it makes (kubernetes/pkg/kubelet/kubelet_pods.go, makeEnvironmentVariables).
+func Idle(p *corev1.Pod) bool {
+	statuses := slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses)
+	runs := slices.ContainsFunc(statuses, func(s corev1.ContainerStatus) bool { return s.State.Running != nil })
+	return p.Spec.NodeName == "" || !runs && slices.ContainsFunc(statuses, held)
 }
 
 // deniedWords are how registries refuse to show an image, as containerd and CRI-O pass it on: codes DENIED and UNAUTHORIZED of
